@@ -1,0 +1,82 @@
+//! The name index: an open-addressing table of record offsets; it copies no name.
+
+use super::hash::HASH_BITS;
+
+/// Bits of a slot that hold a record offset; the rest holds bits of the hash.
+pub(crate) const OFFSET_BITS: u32 = 28;
+const OFFSET_MASK: u32 = (1 << OFFSET_BITS) - 1;
+/// A slot that holds nothing. No record starts at the offset it would name: records take 46 bytes.
+pub(crate) const EMPTY: u32 = u32::MAX;
+
+/// Slots for `keys` keys: a third more than keys, so that a probe for an absent name stays short.
+pub(crate) fn slots_for(keys: u64) -> u64 {
+    keys + keys / 3 + 1
+}
+
+/// The slot at which the probe for a hash starts.
+#[inline]
+pub(crate) fn first_slot(hash: u64, slots: u64) -> u64 {
+    // hash / 2^61 is uniform in [0, 1): the product's upper part is uniform over the slots.
+    ((u128::from(hash) * u128::from(slots)) >> HASH_BITS) as u64
+}
+
+/// What a slot holds for a record with this hash.
+#[inline]
+pub(crate) fn slot_value(hash: u64, record_offset: u32) -> u32 {
+    (hash as u32) << OFFSET_BITS | record_offset
+}
+
+/// Whether a slot's hash bits are those of `hash`.
+#[inline]
+pub(crate) fn may_match(slot: u32, hash: u64) -> bool {
+    slot >> OFFSET_BITS == hash as u32 & (u32::MAX >> OFFSET_BITS)
+}
+
+/// The record offset in a slot that is not empty.
+#[inline]
+pub(crate) fn record_offset(slot: u32) -> u32 {
+    slot & OFFSET_MASK
+}
+
+/// A table of record offsets, found by the hash of a name.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    slots: Box<[u32]>,
+}
+
+impl Table {
+    /// A table with room for `keys` keys.
+    pub(crate) fn with_room_for(keys: u64) -> Self {
+        let slots = if keys == 0 { 0 } else { slots_for(keys) };
+        Self { slots: vec![EMPTY; slots as usize].into_boxed_slice() }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap_len(&self) -> u64 {
+        size_of_val(&*self.slots) as u64
+    }
+
+    /// Puts a record in. Records of one name are found again in the order in which they came.
+    #[inline]
+    pub(crate) fn insert(&mut self, hash: u64, record_offset: u32) {
+        let mut at = first_slot(hash, self.slots.len() as u64) as usize;
+        while self.slots[at] != EMPTY {
+            at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
+        }
+        self.slots[at] = slot_value(hash, record_offset);
+    }
+
+    /// The records that may have the name with this hash; most others are left out.
+    #[inline]
+    pub(crate) fn probe(&self, hash: u64) -> impl Iterator<Item = u32> {
+        let start = first_slot(hash, self.slots.len() as u64) as usize;
+        // A table is never full, so an empty slot ends the probe; an empty table has no slot.
+        let (before, from) = self.slots.split_at(start);
+        from.iter()
+            .chain(before)
+            .copied()
+            .take_while(|&slot| slot != EMPTY)
+            .filter(move |&slot| may_match(slot, hash))
+            .map(record_offset)
+    }
+}

@@ -1,0 +1,96 @@
+//! One entry, as its central directory header describes it.
+
+use crate::error::{Record, Refusal, Rule, at};
+use crate::locate::DirectoryExtent;
+use crate::method::{CompressionMethod, GeneralPurposeFlags};
+use crate::record::{CentralDirectoryHeader, ExtraFields, Zip64Extra, Zip64Fields};
+
+/// What the central directory says of one entry: small, plain, and untrusted.
+///
+/// Every number is the archive's own claim, resolved through the zip64 extra field (APPNOTE 4.5.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Absolute offset of the local file header: the stated one plus the archive's base.
+    pub local_header_offset: u64,
+    /// Bytes of compressed data.
+    pub declared_compressed_size: u64,
+    /// Bytes of content.
+    pub declared_uncompressed_size: u64,
+    /// CRC-32 of the content.
+    pub declared_crc32: u32,
+    /// Offset of the central directory header within the directory; below 2^28.
+    pub header_offset: u32,
+    /// How the content is compressed.
+    pub method: CompressionMethod,
+    /// The general purpose bit flag.
+    pub flags: GeneralPurposeFlags,
+    /// Bytes of the raw name.
+    pub name_len: u16,
+    /// Bytes of the extra field in the directory; the local one may differ.
+    pub extra_len: u16,
+    /// Whether the raw name ends in `/`: a directory, whatever the attributes say.
+    pub is_directory: bool,
+}
+
+const _: () = assert!(size_of::<Entry>() <= 48);
+
+impl Entry {
+    /// Reads the entry out of its header, with the zip64 rule it breaks, if any.
+    ///
+    /// `header_offset` is relative to the directory. Where a zip64 value is missing the entry keeps
+    /// the saturated one, and the refusal says that it is not to be used.
+    pub(crate) fn from_header(
+        header: &CentralDirectoryHeader<'_>,
+        header_offset: u32,
+        directory: &DirectoryExtent,
+    ) -> (Self, Option<Refusal>) {
+        let (zip64, refusal) = if header.saturated().any() {
+            let place = at(
+                Record::CentralDirectoryHeader,
+                directory.extent.start + u64::from(header_offset),
+            );
+            match resolve_zip64(header.extra, header.saturated()) {
+                Ok(zip64) => (zip64, None),
+                Err((rule, actual)) => {
+                    (Zip64Extra::default(), Some(place.breaks_by(rule, 0, actual)))
+                }
+            }
+        } else {
+            (Zip64Extra::default(), None)
+        };
+        let local = zip64.local_header_offset.unwrap_or(header.local_header_offset.into());
+        let entry = Self {
+            local_header_offset: directory.base_offset.saturating_add(local),
+            declared_compressed_size: zip64
+                .compressed_size
+                .unwrap_or(header.compressed_size.into()),
+            declared_uncompressed_size: zip64
+                .uncompressed_size
+                .unwrap_or(header.uncompressed_size.into()),
+            declared_crc32: header.crc32,
+            header_offset,
+            method: header.method,
+            flags: header.flags,
+            name_len: header.name.len() as u16,
+            extra_len: header.extra.len() as u16,
+            is_directory: header.name.last() == Some(&b'/'),
+        };
+        (entry, refusal)
+    }
+}
+
+/// The values of the zip64 extra field that stand for the saturated ones.
+///
+/// Rule 2: without such a field a saturated value is the value itself. Two fields that differ are
+/// refused, since readers take the first or the last. The error carries the rule and its `actual`.
+pub(crate) fn resolve_zip64(
+    extra: &[u8],
+    saturated: Zip64Fields,
+) -> Result<Zip64Extra, (Rule, u64)> {
+    let mut fields = ExtraFields::new(extra).flatten().filter(|field| field.id == Zip64Extra::ID);
+    let Some(first) = fields.next() else { return Ok(Zip64Extra::default()) };
+    if fields.any(|other| other.data != first.data) {
+        return Err((Rule::Zip64ExtraTwice, 0));
+    }
+    Zip64Extra::parse(first.data, saturated).ok_or((Rule::Zip64ExtraShort, first.data.len() as u64))
+}

@@ -1,0 +1,56 @@
+//! Finds one entry of a zip archive through its central directory and streams it, without reading,
+//! unpacking or buffering the rest.
+//!
+//! ```text
+//!   bytes of the tail          directory's bytes             bytes of the entry
+//!         |                           |                              |
+//!     Locator::step  ---->  Directory::parse, find  ---->  Extraction::step ----> chunks
+//!    (end records)           (names, rules, bounds)       (local header, data, checks)
+//! ```
+//!
+//! Each arrow is plain data; none of the three does I/O. The caller brings bytes and is told which it
+//! lacks: [`Archive`] does so for whatever can be read at an offset ([`ReadAt`]), and a server does it
+//! in its event loop over a [`Source`].
+//!
+//! What it does not do: write archives, unpack them to a file system, decrypt, follow symbolic links,
+//! look into archives within archives.
+//!
+//! # Trust
+//! Two readers of one hostile archive can see two different contents. An archive that leaves a choice
+//! is refused ([`Error::Archive`]), and so is an entry whose bytes or identity do ([`Error::Entry`]);
+//! the other entries are read. Each [`Rule`] says what it is about.
+//!
+//! # Bounds
+//! The directory's own bytes, and beside them at most 16 bytes for each entry; [`Limits`] bounds both.
+//! Reading an entry of any size takes less than 256 KiB beside the decoder's state.
+#![forbid(unsafe_code)]
+
+mod archive;
+mod directory;
+mod entry;
+mod error;
+mod extract;
+mod limits;
+mod locate;
+mod method;
+pub mod name;
+mod plan;
+pub mod record;
+pub mod sidecar;
+pub mod source;
+mod verdict;
+mod verify;
+mod window;
+
+pub use archive::{Archive, EntryReader};
+pub use directory::{Directory, Lookup};
+pub use entry::Entry;
+pub use error::{Error, Fault, Record, Refusal, Rule, Scope};
+pub use extract::{CHUNK_LEN, ExtractStep, Extraction, Fetched, TextProbe};
+pub use limits::{Limit, Limits};
+pub use locate::{DirectoryExtent, Locator, SEARCH_LEN, Step, TAIL_LEN, TRAILING_NULS};
+pub use method::{CompressionMethod, GeneralPurposeFlags};
+pub use plan::{EntryPlan, FETCH_LEN, FIRST_FETCH_LEN, Found, Standing};
+pub use source::{FileSource, ReadAt, Source};
+pub use verify::Progress;
+pub use window::{Extent, Window};

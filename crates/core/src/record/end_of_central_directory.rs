@@ -1,0 +1,39 @@
+//! The end of central directory record (APPNOTE 4.3.16).
+
+use super::cursor::Cursor;
+
+/// The record at the end of every archive that says where the central directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // Fields as APPNOTE 4.3.16 names them.
+pub struct EndOfCentralDirectory {
+    pub disk_number: u16,
+    pub directory_disk_number: u16,
+    pub declared_entries_on_disk: u16,
+    pub declared_entries: u16,
+    pub directory_size: u32,
+    pub directory_offset: u32,
+    pub comment_size: u16,
+}
+
+impl EndOfCentralDirectory {
+    /// `PK\5\6`.
+    pub const SIGNATURE: [u8; 4] = *b"PK\x05\x06";
+    /// Bytes before the comment.
+    pub const LEN: usize = 22;
+
+    /// Reads the record at the front of `bytes`; the comment is not looked at.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut c = Cursor::new(bytes);
+        c.signature(Self::SIGNATURE)?;
+        Some(Self {
+            disk_number: c.u16()?,
+            directory_disk_number: c.u16()?,
+            declared_entries_on_disk: c.u16()?,
+            declared_entries: c.u16()?,
+            directory_size: c.u32()?,
+            directory_offset: c.u32()?,
+            comment_size: c.u16()?,
+        })
+    }
+}
