@@ -65,6 +65,11 @@ impl<S> EntryBody<S> {
         }
     }
 
+    /// Whether something is still read for it, so that it can break off.
+    pub fn reads(&self) -> bool {
+        self.source.is_some()
+    }
+
     /// Bytes that are still to come.
     pub fn remaining(&self) -> u64 {
         self.remaining

@@ -1,0 +1,88 @@
+//! The answers themselves: a file, an archive, a line of text.
+
+use bytes::Bytes;
+use entryway::Error;
+use entryway_http::{EntryHeaders, Outcome, Plan, Purpose, RequestHead, file_body, plan};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Response};
+
+use super::{Address, Answer, AnswerBody, broken, refused};
+use crate::archives::{OpenArchive, ServedEntry};
+use crate::reply::Failure;
+
+/// One file out of an archive (endpoints C and D).
+pub(super) async fn file(
+    head: &Parts,
+    archive: &OpenArchive,
+    entry: &ServedEntry,
+    address: Address,
+    cache_control: &HeaderValue,
+) -> Result<Answer, Failure> {
+    let purpose = match address {
+        Address::Job => Purpose::File,
+        Address::Ref => Purpose::Raw,
+    };
+    let headers = entry.headers(purpose);
+    let plan = planned(head, headers)?;
+    let mut answer = Response::new(AnswerBody::empty());
+    *answer.status_mut() = plan.status();
+    let multipart = headers.write(&plan, cache_control, answer.headers_mut());
+    let body = entry
+        .body(archive.source(), &plan, multipart)
+        .await
+        .map_err(|error| unreadable(&error, archive, entry))?;
+    *answer.body_mut() = AnswerBody::of_entry(body, *archive.sha256(), &entry.found().raw_name);
+    Ok(answer)
+}
+
+/// What an entry whose bytes are not what they should be is answered with, before the head is out.
+fn unreadable(error: &Error, archive: &OpenArchive, entry: &ServedEntry) -> Failure {
+    match error {
+        // Good when it was stored: then the file has changed, and it is the server's fault.
+        Error::Entry(refusal) if !entry.is_verified() && !archive.was_changed() => refused(refusal),
+        error => broken(error),
+    }
+}
+
+/// A whole archive (endpoints A and B).
+pub(super) fn archive(
+    head: &Parts,
+    archive: &OpenArchive,
+    cache_control: &HeaderValue,
+) -> Result<Answer, Failure> {
+    let headers = archive.download();
+    let plan = planned(head, headers)?;
+    let mut answer = Response::new(AnswerBody::empty());
+    *answer.status_mut() = plan.status();
+    let multipart = headers.write(&plan, cache_control, answer.headers_mut());
+    let body = file_body(archive.source().clone(), &plan, multipart);
+    *answer.body_mut() = AnswerBody::of_archive(body, *archive.sha256());
+    Ok(answer)
+}
+
+/// What preconditions, codings and ranges come to; the errors among it are failures.
+fn planned(head: &Parts, headers: &EntryHeaders) -> Result<Plan, Failure> {
+    let request = RequestHead { method: &head.method, headers: &head.headers };
+    let plan = plan(&request, headers.metadata());
+    match plan.outcome {
+        Outcome::Whole | Outcome::Part(_) | Outcome::Parts(_) | Outcome::NotModified => Ok(plan),
+        Outcome::PreconditionFailed => Err(Failure::PreconditionFailed),
+        Outcome::NotAcceptable => Err(Failure::NotAcceptable),
+        Outcome::NotSatisfiable => {
+            let metadata = headers.metadata();
+            let complete_len = metadata.length(plan.coding).unwrap_or(metadata.complete_len);
+            Err(Failure::RangeNotSatisfiable { complete_len })
+        }
+    }
+}
+
+/// A line of text for a probe.
+pub(super) fn text(line: &'static str) -> Answer {
+    let mut answer = Response::new(AnswerBody::from_bytes(Bytes::from_static(line.as_bytes())));
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(line.len()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}

@@ -1,0 +1,85 @@
+//! The body of an answer, watched: one that breaks off is logged with what it was about.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use entryway::{Error, FileSource};
+use entryway_http::EntryBody;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::store::Sha256Digest;
+
+/// A body of bytes in hand, of an entry, or of an archive.
+#[derive(Debug)]
+pub struct AnswerBody {
+    inner: EntryBody<FileSource>,
+    subject: Option<Box<Subject>>,
+}
+
+/// What a body is about.
+#[derive(Debug)]
+struct Subject {
+    sha256: Sha256Digest,
+    /// The raw name of the entry, or `None` for the archive.
+    entry: Option<Bytes>,
+}
+
+impl AnswerBody {
+    /// A body of no bytes.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::from_bytes(Bytes::new())
+    }
+
+    /// A body of bytes in hand.
+    #[must_use]
+    pub fn from_bytes(bytes: Bytes) -> Self {
+        Self { inner: EntryBody::full(bytes), subject: None }
+    }
+
+    pub(super) fn of_entry(
+        inner: EntryBody<FileSource>,
+        sha256: Sha256Digest,
+        raw_name: &Bytes,
+    ) -> Self {
+        let subject =
+            inner.reads().then(|| Box::new(Subject { sha256, entry: Some(raw_name.clone()) }));
+        Self { inner, subject }
+    }
+
+    pub(super) fn of_archive(inner: EntryBody<FileSource>, sha256: Sha256Digest) -> Self {
+        let subject = inner.reads().then(|| Box::new(Subject { sha256, entry: None }));
+        Self { inner, subject }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        let frame = ready!(Pin::new(&mut this.inner).poll_frame(cx));
+        if let (Some(Err(error)), Some(subject)) = (&frame, &this.subject) {
+            // Debug escapes what a hostile name may hold.
+            let entry = subject.entry.as_ref().map(|name| String::from_utf8_lossy(name));
+            tracing::error!(
+                sha256 = %subject.sha256, ?entry, label = error.label(), %error,
+                "broke off a download"
+            );
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,110 @@
+//! One entry of an open archive, ready to be answered with.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use entryway::{Error, FileSource, Found, Standing};
+use entryway_http::{
+    ContentCoding, EntryBody, EntryHeaders, Multipart, Outcome, Plan, Purpose, SMALL_BODY_LEN,
+    attachment, body, bytes_body, content_type, representation,
+};
+
+use super::OpenArchive;
+
+/// What an entry's own text and header fields take on the heap, roughly; the cache counts with it.
+const FIXED_LEN: u64 = 1_024;
+
+/// An entry that may be served, with its header fields and, where it is small, its bytes.
+pub struct ServedEntry {
+    found: Found,
+    /// The fields of endpoint C.
+    file: EntryHeaders,
+    /// The fields of endpoint D.
+    raw: EntryHeaders,
+    /// The small representations, once they were read and checked.
+    identity: OnceLock<Bytes>,
+    gzip: OnceLock<Bytes>,
+}
+
+impl ServedEntry {
+    pub(super) fn new(found: Found, archive: &OpenArchive) -> Self {
+        let metadata = representation(&found, &archive.sha256().0, archive.stored_at());
+        let is_text = match found.standing {
+            Standing::Good { is_text, .. } => Some(is_text),
+            Standing::Unverified | Standing::Bad(_) => None,
+        };
+        let name = &found.raw_name;
+        let file = EntryHeaders::new(
+            metadata,
+            content_type(name, is_text, Purpose::File),
+            attachment(name, &found.display_name),
+        );
+        let raw = file.clone().with_content_type(content_type(name, is_text, Purpose::Raw));
+        Self { found, file, raw, identity: OnceLock::new(), gzip: OnceLock::new() }
+    }
+
+    /// The entry.
+    #[must_use]
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// The header fields for this purpose.
+    #[must_use]
+    pub fn headers(&self, purpose: Purpose) -> &EntryHeaders {
+        match purpose {
+            Purpose::File => &self.file,
+            Purpose::Raw => &self.raw,
+        }
+    }
+
+    /// Whether its bytes are known to be right.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        matches!(self.found.standing, Standing::Good { .. })
+    }
+
+    /// Bytes on the heap, small bodies included before they are read.
+    pub(super) fn heap_len(&self) -> u64 {
+        let metadata = self.file.metadata();
+        let small = |len: u64| if len <= SMALL_BODY_LEN { len } else { 0 };
+        FIXED_LEN
+            + 2 * self.found.raw_name.len() as u64
+            + small(metadata.complete_len)
+            + metadata.gzip_len.map_or(0, small)
+    }
+
+    /// The body that a plan asks for.
+    ///
+    /// A representation of up to 64 KiB is read and checked whole first, and kept.
+    ///
+    /// # Errors
+    /// What reading a small one came to.
+    pub async fn body(
+        &self,
+        source: &FileSource,
+        plan: &Plan,
+        multipart: Option<Multipart>,
+    ) -> Result<EntryBody<FileSource>, Error> {
+        if !plan.sends_representation() {
+            return Ok(EntryBody::empty());
+        }
+        let kept = match plan.coding {
+            ContentCoding::Identity => &self.identity,
+            ContentCoding::Gzip | ContentCoding::Zstd => &self.gzip,
+        };
+        let len = self.file.metadata().length(plan.coding).unwrap_or(u64::MAX);
+        if len > SMALL_BODY_LEN {
+            return Ok(body(source.clone(), &self.found, plan, multipart)?);
+        }
+        let bytes = match kept.get() {
+            Some(bytes) => bytes,
+            None => {
+                let whole = Plan { outcome: Outcome::Whole, ..plan.clone() };
+                let read = body(source.clone(), &self.found, &whole, None)?.into_bytes().await?;
+                kept.get_or_init(|| read)
+            }
+        };
+        Ok(bytes_body(bytes, plan, multipart))
+    }
+}

@@ -1,0 +1,171 @@
+//! Open archives and the entries asked of them: what makes a warm request warm.
+//!
+//! ```text
+//! sha256        -> OpenArchive   file, sidecar or directory     (bounded by bytes and descriptors)
+//! archive, path -> ServedEntry   verdict, header fields, small bodies      (bounded by bytes)
+//! ```
+//!
+//! A hit in both touches neither the disk nor another thread. A miss runs once, on a blocking thread:
+//! it opens the archive, reads a few pages of its sidecar and one record of its directory. Where the
+//! sidecar is lost or does not belong to the file as it is, the directory itself is read, the entries
+//! are unverified, and a new sidecar is made in the background.
+
+mod entry;
+mod open;
+mod recheck;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use entryway::{Error, Limits, Refusal};
+use moka::sync::Cache;
+use tokio::runtime::Handle;
+
+pub use self::entry::ServedEntry;
+pub use self::open::OpenArchive;
+use crate::store::{Sha256Digest, Store, StoreError};
+
+/// How much is kept in memory, and how many descriptors are held open.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheBounds {
+    /// Archives kept open; each holds two descriptors at most.
+    pub archives: u64,
+    /// Bytes of directories read without a sidecar.
+    pub directory_len: u64,
+    /// Bytes of entries: their header fields, and bodies of up to 64 KiB.
+    pub entry_len: u64,
+}
+
+impl Default for CacheBounds {
+    fn default() -> Self {
+        Self { archives: 256, directory_len: 256 << 20, entry_len: 128 << 20 }
+    }
+}
+
+/// Why an archive or an entry cannot be served.
+#[derive(Clone, Debug)]
+pub enum ServeError {
+    /// The store does not have the archive.
+    Lost,
+    /// The store failed.
+    Store(Arc<StoreError>),
+    /// The archive, which was accepted when it was stored, cannot be read.
+    Archive(Error),
+    /// The entry is refused.
+    Entry(Refusal),
+    /// The server is going down.
+    Stopping,
+}
+
+/// The archives of one store, opened on demand.
+#[derive(Clone)]
+pub struct Archives {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    limits: Limits,
+    /// Where background work runs.
+    control: Handle,
+    open: Cache<Sha256Digest, Arc<OpenArchive>>,
+    entries: Cache<EntryKey, Arc<ServedEntry>>,
+    rechecks: recheck::Rechecks,
+    /// How many archives have been opened: their numbers, and a count for tests.
+    opened: AtomicU64,
+}
+
+/// The number of an open archive and the path asked for. A reopened archive has another number, so
+/// that what was known of the old one is not found again.
+type EntryKey = Box<[u8]>;
+
+impl Archives {
+    /// Archives of `store`, with background work on `control`.
+    #[must_use]
+    pub fn new(store: Store, limits: Limits, bounds: CacheBounds, control: Handle) -> Self {
+        // Weighed so that either bound alone can fill the cache.
+        let unit = bounds.directory_len.div_ceil(bounds.archives.max(1)).max(1);
+        let open = Cache::builder()
+            .max_capacity(bounds.archives.max(1).saturating_mul(unit))
+            .weigher(move |_, archive: &Arc<OpenArchive>| {
+                u32::try_from(archive.heap_len().max(unit)).unwrap_or(u32::MAX)
+            })
+            .build();
+        let entries = Cache::builder()
+            .max_capacity(bounds.entry_len)
+            .weigher(|key: &EntryKey, entry: &Arc<ServedEntry>| {
+                u32::try_from(key.len() as u64 + entry.heap_len()).unwrap_or(u32::MAX)
+            })
+            .build();
+        let shared = Shared {
+            store,
+            limits,
+            control,
+            open,
+            entries,
+            rechecks: recheck::Rechecks::default(),
+            opened: AtomicU64::new(0),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// How many archive files have been opened so far.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.shared.opened.load(Ordering::Relaxed)
+    }
+
+    /// The open archive with this digest.
+    ///
+    /// # Errors
+    /// [`ServeError`], but never [`ServeError::Entry`].
+    pub async fn open(&self, sha256: &Sha256Digest) -> Result<Arc<OpenArchive>, ServeError> {
+        if let Some(open) = self.shared.open.get(sha256) {
+            return Ok(open);
+        }
+        let (shared, sha256) = (Arc::clone(&self.shared), *sha256);
+        // Requests that miss at the same time wait for one of them to open it.
+        let outcome = tokio::task::spawn_blocking(move || {
+            let opened = shared.open.try_get_with(sha256, || {
+                let number = shared.opened.fetch_add(1, Ordering::Relaxed);
+                OpenArchive::open(&shared.store, &sha256, &shared.limits, number).map(Arc::new)
+            });
+            let open = opened.map_err(|error: Arc<ServeError>| (*error).clone())?;
+            if !open.is_verified() {
+                recheck::start(&shared, &sha256);
+            }
+            Ok(open)
+        });
+        outcome.await.map_err(|_| ServeError::Stopping)?
+    }
+
+    /// The entry that a path means; `None` where there is none, or it is a directory.
+    ///
+    /// # Errors
+    /// [`ServeError`]; [`ServeError::Entry`] for an entry that is known to be bad.
+    pub async fn entry(
+        &self,
+        archive: &Arc<OpenArchive>,
+        path: &[u8],
+    ) -> Result<Option<Arc<ServedEntry>>, ServeError> {
+        let key: EntryKey = [&archive.number().to_le_bytes(), path].concat().into();
+        if let Some(entry) = self.shared.entries.get(&key) {
+            return Ok(Some(entry));
+        }
+        let (shared, archive) = (Arc::clone(&self.shared), Arc::clone(archive));
+        let outcome = tokio::task::spawn_blocking(move || {
+            let path = key.get(size_of::<u64>()..).unwrap_or_default();
+            let Some(entry) = archive.find(path)? else { return Ok(None) };
+            let entry = Arc::new(ServedEntry::new(entry, &archive));
+            shared.entries.insert(key, Arc::clone(&entry));
+            Ok(Some(entry))
+        });
+        outcome.await.map_err(|_| ServeError::Stopping)?
+    }
+}
+
+impl std::fmt::Debug for Archives {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Archives").field("store", &self.shared.store).finish_non_exhaustive()
+    }
+}

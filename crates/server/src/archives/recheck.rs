@@ -1,0 +1,90 @@
+//! Makes a new sidecar for an archive that has none, in the background.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use entryway::FileSource;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use super::Shared;
+use crate::store::Sha256Digest;
+use crate::verification;
+
+/// The archives that are being rechecked, or were in vain: each is tried once.
+pub(super) struct Rechecks {
+    begun: Mutex<HashSet<Sha256Digest>>,
+    /// One at a time: requests come first.
+    turn: Arc<Semaphore>,
+}
+
+impl Default for Rechecks {
+    fn default() -> Self {
+        Self { begun: Mutex::default(), turn: Arc::new(Semaphore::new(1)) }
+    }
+}
+
+/// Why no sidecar was made.
+#[derive(Debug, thiserror::Error)]
+enum RecheckError {
+    #[error("the archive is gone")]
+    Lost,
+    #[error("the file is not the one that was stored: its SHA-256 is {0}")]
+    Damaged(Sha256Digest),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    #[error(transparent)]
+    Verify(#[from] entryway::Error),
+}
+
+/// Begins to recheck an archive, unless that has been begun before.
+pub(super) fn start(shared: &Arc<Shared>, sha256: &Sha256Digest) {
+    let sha256 = *sha256;
+    let is_new =
+        shared.rechecks.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256);
+    if !is_new {
+        return;
+    }
+    let shared = Arc::clone(shared);
+    let control = shared.control.clone();
+    control.spawn(async move {
+        let Ok(_turn) = Arc::clone(&shared.rechecks.turn).acquire_owned().await else { return };
+        let work = Arc::clone(&shared);
+        let outcome = tokio::task::spawn_blocking(move || recheck(&work, &sha256)).await;
+        match outcome {
+            Ok(Ok(())) => {
+                // Opened anew, with the sidecar; what a later loss needs is another recheck.
+                shared.open.invalidate(&sha256);
+                let mut begun =
+                    shared.rechecks.begun.lock().unwrap_or_else(PoisonError::into_inner);
+                begun.remove(&sha256);
+                tracing::info!(%sha256, "verified an archive again");
+            }
+            Ok(Err(error)) => tracing::error!(%sha256, %error, "cannot verify an archive again"),
+            Err(_) => {}
+        }
+    });
+}
+
+fn recheck(shared: &Shared, sha256: &Sha256Digest) -> Result<(), RecheckError> {
+    let mut file = shared.store.open_blob(sha256)?.ok_or(RecheckError::Lost)?;
+    let source = FileSource::new(file.try_clone()?)?;
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            read_len => digest.update(&buffer[..read_len]),
+        }
+    }
+    let actual = Sha256Digest(digest.finalize().into());
+    if actual != *sha256 {
+        return Err(RecheckError::Damaged(actual));
+    }
+    let verified = verification::verify(source.clone(), &shared.limits, &mut |_| {})?;
+    shared.store.publish_sidecar(sha256, &verified.sidecar(sha256, &source))?;
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! The questions that requests ask, and their SQL. None scans: each is a walk down an index, and
+//! `latest` the end of one range of `pipelines_by_ref`, however many pipelines there are.
+
+use sqlx::sqlite::SqliteRow;
+
+use super::rows::{self, job_columns};
+use super::sqlite::Sqlite;
+use super::{CatalogError, Job, JobId, Latest, Project, ProjectId, ProjectRef, Token, UtcMillis};
+use crate::credential::TokenDigest;
+
+/// How many successful pipelines a search over recent ones looks at (api.md section 4).
+const RECENT_PIPELINES: i64 = 100;
+
+/// Candidate refs in one statement; longer lists take several.
+const REFS_PER_STATEMENT: usize = 16;
+
+const PROJECT_BY_ID: &str =
+    "SELECT id, path, visibility, public_pipelines FROM projects WHERE id = $1";
+
+pub(super) const PROJECT_BY_PATH: &str =
+    "SELECT id, path, visibility, public_pipelines FROM projects WHERE path = $1";
+
+const JOB: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    " FROM jobs AS j
+      LEFT JOIN archives AS a ON a.job_id = j.id
+      LEFT JOIN blobs AS b ON b.sha256 = a.sha256
+      WHERE j.id = $2 AND j.project_id = $1"
+);
+
+/// The newest pipelines of the window ($4 of them), in them the jobs of that name; of these one
+/// that can be served before one that expired before one that has no archive, then the newest.
+const LATEST: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    " FROM (SELECT id FROM pipelines
+            WHERE project_id = $1 AND ref = $2
+              AND status = 'success' AND parent_pipeline_id IS NULL
+            ORDER BY id DESC LIMIT $4) AS recent
+      JOIN jobs AS j ON j.pipeline_id = recent.id AND j.name = $3 AND j.retried = $6
+      LEFT JOIN archives AS a ON a.job_id = j.id
+      LEFT JOIN blobs AS b ON b.sha256 = a.sha256
+      ORDER BY CASE WHEN a.job_id IS NULL THEN 2
+                    WHEN a.expires_at <= $5 AND NOT j.locked THEN 1
+                    ELSE 0 END,
+               recent.id DESC, j.id DESC
+      LIMIT 1"
+);
+
+const REFS_WITH_PIPELINE: &str = "WITH asked (ref) AS (
+        VALUES ($2), ($3), ($4), ($5), ($6), ($7), ($8), ($9),
+               ($10), ($11), ($12), ($13), ($14), ($15), ($16), ($17))
+    SELECT asked.ref FROM asked
+    WHERE EXISTS (SELECT 1 FROM pipelines
+                  WHERE pipelines.project_id = $1 AND pipelines.ref = asked.ref)";
+
+const TOKEN: &str = "SELECT id, name, prefix, role, scopes, expires_at, revoked_at
+    FROM tokens WHERE digest = $1";
+
+pub(super) async fn project(
+    sqlite: &Sqlite,
+    project: ProjectRef<'_>,
+) -> Result<Option<Project>, CatalogError> {
+    let query = match project {
+        ProjectRef::Id(id) => sqlx::query(PROJECT_BY_ID).bind(id.0),
+        ProjectRef::Path(path) => sqlx::query(PROJECT_BY_PATH).bind(path),
+    };
+    let row = sqlite.find_optional("find a project", query).await?;
+    row.as_ref().map(rows::project).transpose()
+}
+
+pub(super) async fn job(
+    sqlite: &Sqlite,
+    project: ProjectId,
+    job: JobId,
+) -> Result<Option<Job>, CatalogError> {
+    let query = sqlx::query(JOB).bind(project.0).bind(job.0);
+    let row = sqlite.find_optional("find a job", query).await?;
+    row.as_ref().map(rows::job).transpose()
+}
+
+pub(super) async fn latest(
+    sqlite: &Sqlite,
+    project: ProjectId,
+    ref_name: &str,
+    job: &str,
+    search_recent: bool,
+    now: UtcMillis,
+) -> Result<Latest, CatalogError> {
+    let query = sqlx::query(LATEST)
+        .bind(project.0)
+        .bind(ref_name)
+        .bind(job)
+        .bind(if search_recent { RECENT_PIPELINES } else { 1 })
+        .bind(now.0)
+        .bind(false);
+    let row: Option<SqliteRow> = sqlite.find_optional("find the latest job", query).await?;
+    match row.as_ref().map(rows::job).transpose()? {
+        None => Ok(Latest::NoJob),
+        Some(Job { archive: None, .. }) => Ok(Latest::NoArchive),
+        Some(job) => Ok(Latest::Found(job.into())),
+    }
+}
+
+/// The index of the longest candidate that some pipeline of the project is of.
+pub(super) async fn ref_with_pipeline(
+    sqlite: &Sqlite,
+    project: ProjectId,
+    candidates: &[&str],
+) -> Result<Option<usize>, CatalogError> {
+    let mut longest_first: Vec<usize> = (0..candidates.len()).collect();
+    longest_first.sort_by_key(|&index| std::cmp::Reverse(candidates[index].len()));
+    for some in longest_first.chunks(REFS_PER_STATEMENT) {
+        let mut query = sqlx::query(REFS_WITH_PIPELINE).bind(project.0);
+        for place in 0..REFS_PER_STATEMENT {
+            query = query.bind(candidates[some[place.min(some.len() - 1)]]);
+        }
+        let found = sqlite.find_all("find a ref", query).await?;
+        let found: Vec<&str> =
+            found.iter().map(|row| rows::get(row, "ref")).collect::<Result<_, _>>()?;
+        if let Some(index) = some.iter().find(|&&index| found.contains(&candidates[index])) {
+            return Ok(Some(*index));
+        }
+    }
+    Ok(None)
+}
+
+pub(super) async fn token(
+    sqlite: &Sqlite,
+    digest: &TokenDigest,
+) -> Result<Option<Token>, CatalogError> {
+    let query = sqlx::query(TOKEN).bind(&digest.0[..]);
+    let row = sqlite.find_optional("find a token", query).await?;
+    row.as_ref().map(rows::token).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::Row;
+
+    /// What the query planner does, one line a step.
+    async fn plan(sqlite: &Sqlite, question: &str) -> Vec<String> {
+        // Leaked, since sqlx takes static text only; a few short strings in two tests.
+        let explain = Box::leak(format!("EXPLAIN QUERY PLAN {question}").into_boxed_str());
+        let rows = sqlite.find_all("explain", sqlx::query(&*explain)).await.unwrap();
+        rows.iter().map(|row| row.get("detail")).collect()
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn no_question_scans_a_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = Sqlite::open(folder.path()).await.unwrap();
+        for question in [PROJECT_BY_ID, PROJECT_BY_PATH, JOB, LATEST, REFS_WITH_PIPELINE, TOKEN] {
+            let plan = plan(&sqlite, question).await;
+            assert!(!plan.is_empty(), "{question}");
+            for step in plan {
+                // The window of at most 100 pipelines, and the list of refs that are asked for.
+                let bounded = ["SCAN recent", "SCAN asked", "SCAN 16 CONSTANT ROWS"];
+                assert!(
+                    !step.starts_with("SCAN ") || bounded.contains(&step.as_str()),
+                    "{step} in {question}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_latest_pipeline_is_read_off_the_end_of_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = Sqlite::open(folder.path()).await.unwrap();
+        let plan = plan(&sqlite, LATEST).await;
+        let of_pipelines: Vec<&String> =
+            plan.iter().filter(|step| step.contains(" pipelines ")).collect();
+        assert_eq!(
+            of_pipelines,
+            ["SEARCH pipelines USING COVERING INDEX pipelines_by_ref \
+              (project_id=? AND ref=? AND status=? AND parent_pipeline_id=?)"],
+            "{plan:#?}"
+        );
+        let of_jobs =
+            "SEARCH j USING INDEX jobs_by_pipeline (pipeline_id=? AND name=? AND retried=?)";
+        assert!(plan.iter().any(|step| step == of_jobs), "{plan:#?}");
+        // One sort, of the window's jobs; none of the pipelines.
+        let sorts = plan.iter().filter(|step| step.contains("TEMP B-TREE")).count();
+        assert_eq!(sorts, 1, "{plan:#?}");
+    }
+}

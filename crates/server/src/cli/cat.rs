@@ -1,0 +1,117 @@
+//! `entryway cat`: the content of one entry.
+
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+use clap::Args;
+use entryway::{EntryPlan, Error, Standing};
+use entryway_http::RangeSpec;
+
+use super::archive::{ArchiveArgument, shown};
+use super::error::CliError;
+
+/// Write one entry of an archive to standard output
+///
+/// The entry is found as over HTTP: by its raw name, else by its name without a leading `./`, else by
+/// its display name. Its last bytes are written only after size and CRC-32 have agreed with the
+/// directory.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entryway cat artifacts.zip dist/app.js
+  entryway cat artifacts.zip build.log --range -4096     the last 4 KiB
+  entryway cat artifacts.zip build.log --range 100-199   bytes 100 to 199, both included")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    archive: ArchiveArgument,
+    /// The entry's name
+    #[arg(value_name = "ENTRY")]
+    entry: String,
+    /// Only these bytes, as in a Range header: A-B, A- or -N
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = parse_range)]
+    range: Option<RangeSpec>,
+}
+
+/// A range as a Range header has it, without its unit.
+fn parse_range(text: &str) -> Result<RangeSpec, String> {
+    let form = "a range is A-B, A- or -N, in bytes, and B is not before A";
+    let number = |digits: &str| {
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.parse::<u64>().ok()).flatten().ok_or(form)
+    };
+    let (first, last) = text.split_once('-').ok_or(form)?;
+    match (first.is_empty(), last.is_empty()) {
+        (true, _) => Ok(RangeSpec::Suffix { suffix_len: number(last)? }),
+        (false, true) => Ok(RangeSpec::From { first: number(first)? }),
+        (false, false) => {
+            let (first, last) = (number(first)?, number(last)?);
+            if first > last {
+                return Err(form.to_owned());
+            }
+            Ok(RangeSpec::Bounded { first, last })
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
+    let path = arguments.archive.path();
+    let name = || shown(&arguments.entry);
+    let refused = |refusal| CliError::Entry { path: path.to_owned(), name: name(), refusal };
+    let failed = |error| match error {
+        Error::Entry(refusal) => refused(refusal),
+        error => CliError::archive(path, error),
+    };
+    let archive = arguments.archive.open()?;
+    let found = archive
+        .find(arguments.entry.as_bytes())
+        .map_err(refused)?
+        .ok_or_else(|| CliError::NoSuchEntry { path: path.to_owned(), name: name() })?;
+    if found.entry.is_directory {
+        return Err(CliError::IsDirectory { path: path.to_owned(), name: name() });
+    }
+    if let Standing::Bad(refusal) = found.standing {
+        return Err(refused(refusal));
+    }
+    let len = found.entry.declared_uncompressed_size;
+    let plan = match &arguments.range {
+        None => EntryPlan::whole(&found),
+        Some(range) => match range.resolve(len) {
+            Some(part) => EntryPlan::parts(&found, vec![part.into()]),
+            None => {
+                let range = format!("{range:?}");
+                return Err(CliError::Range { path: path.to_owned(), name: name(), len, range });
+            }
+        },
+    };
+    let mut reader = archive.carry_out(plan.map_err(refused)?);
+    let mut out = stdout().lock();
+    while let Some(chunk) = reader.next_chunk().map_err(failed)? {
+        out.write_all(&chunk).map_err(CliError::Output)?;
+    }
+    out.flush().map_err(CliError::Output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_those_of_a_range_header() {
+        let table: [(&str, Option<RangeSpec>); 10] = [
+            ("0-0", Some(RangeSpec::Bounded { first: 0, last: 0 })),
+            ("5-9", Some(RangeSpec::Bounded { first: 5, last: 9 })),
+            ("5-", Some(RangeSpec::From { first: 5 })),
+            ("-5", Some(RangeSpec::Suffix { suffix_len: 5 })),
+            ("", None),
+            ("-", None),
+            ("9-5", None),
+            ("a-b", None),
+            ("+1-2", None),
+            ("99999999999999999999999-", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(parse_range(text).ok(), expected, "{text}");
+        }
+    }
+}

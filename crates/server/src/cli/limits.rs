@@ -1,0 +1,35 @@
+//! The flags that set the limits on archives; each has the name that an error gives it.
+
+use clap::Args;
+use entryway::Limits;
+
+/// The limits on hostile archives.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitArguments {
+    /// Bytes of central directory; at most 268435456
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().directory_size,
+          value_parser = clap::value_parser!(u64).range(..=Limits::DIRECTORY_SIZE_BOUND))]
+    max_directory_size: u64,
+    /// Entries of an archive
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().entries)]
+    max_entries: u64,
+    /// Bytes of name index beside a directory
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().index_len)]
+    max_index_size: u64,
+    /// Bytes of output for a byte of input, beyond the first 64 MiB of an entry
+    #[arg(long, value_name = "RATIO", default_value_t = Limits::default().expansion_ratio)]
+    max_expansion: u64,
+}
+
+impl LimitArguments {
+    pub(super) fn limits(self) -> Limits {
+        Limits {
+            directory_size: self.max_directory_size,
+            entries: self.max_entries,
+            index_len: self.max_index_size,
+            expansion_ratio: self.max_expansion,
+            ..Limits::default()
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `entryway ls`: the entries of an archive.
+
+use std::io::{BufWriter, stdout};
+use std::process::ExitCode;
+
+use clap::Args;
+use entryway::Standing;
+
+use super::archive::{ArchiveArgument, shown, write_line};
+use super::error::{CliError, REFUSED};
+
+/// List the entries of an archive
+///
+/// One line an entry: size, compressed size, method, name; an entry that would not be served has the
+/// rule that refuses it behind its name. Nothing is decoded: `verify` does that.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entryway ls artifacts.zip
+  entryway ls artifacts.zip dist/
+
+Exits with 1 where an entry is refused.")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    archive: ArchiveArgument,
+    /// Only entries whose names start with this
+    #[arg(value_name = "PREFIX", default_value = "")]
+    prefix: String,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
+    let archive = arguments.archive.open()?;
+    let mut out = BufWriter::new(stdout().lock());
+    let mut code = ExitCode::SUCCESS;
+    for entry in archive.directory().entries() {
+        let found = archive.describe(&entry);
+        let prefix = arguments.prefix.as_bytes();
+        if !found.raw_name.starts_with(prefix) && !found.display_name.starts_with(&arguments.prefix)
+        {
+            continue;
+        }
+        let refusal = match found.standing {
+            Standing::Bad(refusal) => {
+                code = ExitCode::from(REFUSED);
+                format!("  [refused: {}]", refusal.rule.label())
+            }
+            Standing::Good { .. } | Standing::Unverified => String::new(),
+        };
+        let line = format!(
+            "{:>12} {:>12} {:<9} {}{refusal}",
+            entry.declared_uncompressed_size,
+            entry.declared_compressed_size,
+            entry.method.name().unwrap_or("unknown"),
+            shown(&found.display_name),
+        );
+        write_line(&mut out, &line)?;
+    }
+    std::io::Write::flush(&mut out).map_err(CliError::Output)?;
+    Ok(code)
+}

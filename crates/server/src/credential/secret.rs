@@ -1,0 +1,112 @@
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// How every token begins, so that scanners and people recognise one.
+const PREFIX: &str = "ewt_";
+
+/// Random characters after the prefix: 40 of 62 possible ones are 238 bits.
+const RANDOM_LEN: usize = 40;
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Bytes at and above the largest multiple of 62 are thrown away, so that every character is
+/// equally likely.
+const FAIR_BYTES: u8 = 4 * 62;
+const _: () = assert!(FAIR_BYTES as usize == 256 / ALPHABET.len() * ALPHABET.len());
+
+/// The text of a new token. Shown once, by [`TokenSecret::expose`]; nothing else prints it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenSecret(String);
+
+/// The system gave no random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the system gave no random bytes: {0}")]
+pub struct NoRandomness(getrandom::Error);
+
+impl TokenSecret {
+    /// Makes a token from the system's randomness.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    pub fn generate() -> Result<Self, NoRandomness> {
+        let mut text = String::with_capacity(PREFIX.len() + RANDOM_LEN);
+        text.push_str(PREFIX);
+        let mut random = [0; 64];
+        while text.len() < PREFIX.len() + RANDOM_LEN {
+            getrandom::fill(&mut random).map_err(NoRandomness)?;
+            let missing = PREFIX.len() + RANDOM_LEN - text.len();
+            let fair = random.iter().filter(|&&byte| byte < FAIR_BYTES);
+            text.extend(
+                fair.take(missing).map(|&byte| char::from(ALPHABET[usize::from(byte) % 62])),
+            );
+        }
+        Ok(Self(text))
+    }
+
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What the catalog keeps of it.
+    pub fn digest(&self) -> TokenDigest {
+        TokenDigest::of(self.0.as_bytes())
+    }
+}
+
+impl fmt::Debug for TokenSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenSecret(..)")
+    }
+}
+
+/// The SHA-256 digest of a token's text. Tokens are found by it, so no comparison depends on the
+/// text: what an index lookup's time tells about a digest says nothing about a text that has it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest(pub [u8; 32]);
+
+impl TokenDigest {
+    /// The digest of what a request carries, whatever it is.
+    pub fn of(presented: &[u8]) -> Self {
+        Self(Sha256::digest(presented).into())
+    }
+}
+
+/// Not the digest either: whoever reads a log shall not be able to recognise a token by it.
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenDigest(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_have_a_prefix_and_forty_characters_of_62() {
+        let tokens: Vec<TokenSecret> = (0..200).map(|_| TokenSecret::generate().unwrap()).collect();
+        let mut seen = std::collections::HashSet::new();
+        for token in &tokens {
+            let random = token.expose().strip_prefix("ewt_").unwrap();
+            assert_eq!(random.len(), 40);
+            assert!(random.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            seen.extend(random.bytes());
+            assert!(!format!("{token:?}{:?}", token.digest()).contains(random));
+        }
+        // 8,000 draws miss one of 62 characters with a probability under 10^-54.
+        assert_eq!(seen.len(), 62);
+        assert_ne!(tokens[0], tokens[1]);
+    }
+
+    #[test]
+    fn digests_are_sha_256() {
+        // FIPS 180-2, appendix B.1: the digest of "abc".
+        let digest = TokenDigest::of(b"abc");
+        assert_eq!(digest.0[..4], [0xba, 0x78, 0x16, 0xbf]);
+        assert_eq!(digest.0[28..], [0xf2, 0x00, 0x15, 0xad]);
+        let token = TokenSecret::generate().unwrap();
+        assert_eq!(token.digest(), TokenDigest::of(token.expose().as_bytes()));
+    }
+}

@@ -1,0 +1,153 @@
+//! How an archive gets in: received, verified, published, recorded; in this order.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use entryway::{Archive, Error, FileSource, Limits, Progress, ReadAt};
+
+use crate::catalog::{Catalog, CatalogError, PipelineStatus, Push, PushTarget, Pushed, UtcMillis};
+use crate::store::{Published, Store, StoreError};
+use crate::verification::{self, Verified};
+
+/// How far a submission has come; for a progress bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Bytes copied, of so many.
+    Receiving {
+        /// Bytes so far.
+        received_len: u64,
+        /// The file's length.
+        len: u64,
+    },
+    /// Entries decoded, of so many.
+    Verifying {
+        /// What has been decoded.
+        done: Progress,
+        /// Entries of the archive.
+        entries: u64,
+    },
+}
+
+/// An archive that is stored and can be asked for.
+#[derive(Debug)]
+pub struct Ingested {
+    /// What the catalog gave it.
+    pub pushed: Pushed,
+    /// Its digest and length.
+    pub published: Published,
+    /// Its entries and their verdicts.
+    pub verified: Verified,
+}
+
+/// Why an archive is not stored. Nothing of it is left then.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The file cannot be opened.
+    #[error("cannot open {path}: {error}")]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The archive is refused, is none, or cannot be read.
+    #[error("{path}: {error}")]
+    Archive {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: Error,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The catalog failed, or what is asked contradicts it.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+/// Where archives get in.
+#[derive(Clone, Copy, Debug)]
+pub struct Intake<'a> {
+    /// Where they are kept.
+    pub store: &'a Store,
+    /// Where they are recorded.
+    pub catalog: &'a Catalog,
+    /// The runtime that the catalog's connections live on.
+    pub runtime: &'a tokio::runtime::Handle,
+    /// What is too much of an archive.
+    pub limits: Limits,
+}
+
+impl Intake<'_> {
+    /// Stores the archive at `path` and records it for `target`.
+    ///
+    /// For a thread that may block, outside of any runtime.
+    ///
+    /// # Errors
+    /// [`IngestError`].
+    pub fn ingest(
+        &self,
+        path: &Path,
+        target: &PushTarget<'_>,
+        status: Option<PipelineStatus>,
+        progress: &mut dyn FnMut(Stage),
+    ) -> Result<Ingested, IngestError> {
+        let Self { store, catalog, runtime, limits } = self;
+        let refused = |error| IngestError::Archive { path: path.to_owned(), error };
+        let source = FileSource::open(path)
+            .map_err(|error| IngestError::Open { path: path.to_owned(), error })?;
+        // What is no archive is known before a byte is copied; what counts is the copy.
+        let entries =
+            Archive::open_within(source.clone(), *limits).map_err(refused)?.directory().len();
+        runtime.block_on(catalog.check_push(target))?;
+
+        let len = ReadAt::len(&source);
+        let mut file =
+            File::open(path).map_err(|error| IngestError::Open { path: path.to_owned(), error })?;
+        let staged = store.receive(&mut file, Some(len), &mut |received_len| {
+            progress(Stage::Receiving { received_len, len });
+        })?;
+        let staged_source = staged
+            .file()
+            .try_clone()
+            .and_then(FileSource::new)
+            .map_err(|error| IngestError::Open { path: path.to_owned(), error })?;
+        let entries = entries as u64;
+        let verified = verification::verify(staged_source, limits, &mut |done| {
+            progress(Stage::Verifying { done, entries });
+        })
+        .map_err(refused)?;
+
+        let published = staged.publish()?;
+        publish_sidecar(store, &published, &verified)?;
+        let filename = path.file_name().unwrap_or_default().to_string_lossy();
+        let pushed = runtime.block_on(catalog.push(&Push {
+            project: target.project,
+            visibility: target.visibility,
+            ref_name: target.ref_name,
+            job: target.job,
+            pipeline: target.pipeline,
+            status,
+            sha256: published.sha256,
+            len: published.len,
+            entries: verified.directory().len() as u64,
+            filename: &filename,
+            expires_at: None,
+            now: UtcMillis::now(),
+        }))?;
+        Ok(Ingested { pushed, published, verified })
+    }
+}
+
+/// Puts the sidecar beside the archive, bound to the file as it is in the store.
+fn publish_sidecar(
+    store: &Store,
+    published: &Published,
+    verified: &Verified,
+) -> Result<(), IngestError> {
+    let open_error = |error| IngestError::Open { path: published.path.clone(), error };
+    let stored = FileSource::open(&published.path).map_err(open_error)?;
+    store.publish_sidecar(&published.sha256, &verified.sidecar(&published.sha256, &stored))?;
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! The parameters of a request: names and values decoded once, a `+` being a space.
+//!
+//! Unknown parameters are ignored, but the whole query has to be well-formed UTF-8. A value is read
+//! as what it stands for (a boolean, say) only by the endpoint that has the parameter.
+
+use std::borrow::Cow;
+
+use super::percent::decode_query;
+use super::presented::TokenText;
+use crate::reply::Failure;
+
+/// The decoded parameters that any endpoint knows; the tokens are hidden from `Debug`.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// `job`, the name of a job.
+    job: Option<Box<str>>,
+    /// `search_recent_successful_pipelines`, not yet read as a boolean.
+    search_recent_successful_pipelines: Option<Box<str>>,
+    /// `raw`, not yet read as a boolean.
+    raw: Option<Box<str>>,
+    /// `private_token`, to be found by `find_presented`.
+    pub(super) private_token: Option<TokenText>,
+    /// `job_token`, to be found by `find_presented`.
+    pub(super) job_token: Option<TokenText>,
+    /// The values of `path[]` in the order of the query, unchecked.
+    pub paths: Vec<Box<str>>,
+}
+
+impl Query {
+    /// Reads the undecoded query, what follows the `?` of a request target.
+    ///
+    /// Of a repeated parameter that may be repeated the last one counts.
+    ///
+    /// # Errors
+    /// [`Failure::ParameterInvalid`] where a name or value cannot be decoded;
+    /// [`Failure::ParameterRepeated`] for the parameters whose repetition could mean two things to
+    /// two readers.
+    pub fn parse(undecoded: Option<&str>) -> Result<Self, Failure> {
+        let mut query = Self::default();
+        let (mut page, mut per_page) = (None, None);
+        for pair in undecoded.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(name, "query")?;
+            match &*name {
+                "job" => once(&mut query.job, "job", decode(value, "job")?.into())?,
+                "search_recent_successful_pipelines" => {
+                    let value = decode(value, "search_recent_successful_pipelines")?;
+                    query.search_recent_successful_pipelines = Some(value.into());
+                }
+                "raw" => query.raw = Some(decode(value, "raw")?.into()),
+                "private_token" => {
+                    let token = TokenText::new(decode(value, "private_token")?);
+                    once(&mut query.private_token, "private_token", token)?;
+                }
+                "job_token" => {
+                    let token = TokenText::new(decode(value, "job_token")?);
+                    once(&mut query.job_token, "job_token", token)?;
+                }
+                "page" => once(&mut page, "page", decode(value, "page")?)?,
+                "per_page" => once(&mut per_page, "per_page", decode(value, "per_page")?)?,
+                "path[]" => query.paths.push(decode(value, "path")?.into()),
+                _ => {
+                    decode(value, "query")?;
+                }
+            }
+        }
+        Ok(query)
+    }
+
+    /// The name of the job, which B and D cannot do without.
+    pub(super) fn required_job(&self) -> Result<Box<str>, Failure> {
+        match self.job.as_deref() {
+            None | Some("") => Err(Failure::ParameterMissing { name: "job" }),
+            // No job has such a name, and not every database can be asked for it.
+            Some(job) if job.contains('\0') => Err(Failure::ParameterInvalid { name: "job" }),
+            Some(job) => Ok(job.into()),
+        }
+    }
+
+    /// Whether older pipelines may be searched; not given, they may not.
+    pub(super) fn searches_recent_pipelines(&self) -> Result<bool, Failure> {
+        let value = self.search_recent_successful_pipelines.as_deref();
+        parse_boolean(value, "search_recent_successful_pipelines")
+    }
+
+    /// Whether `.../artifacts/tree` means the entry `tree`; not given, it does not.
+    pub(super) fn wants_raw(&self) -> Result<bool, Failure> {
+        parse_boolean(self.raw.as_deref(), "raw")
+    }
+}
+
+fn decode<'q>(text: &'q str, name: &'static str) -> Result<Cow<'q, str>, Failure> {
+    decode_query(text).map_err(|_| Failure::ParameterInvalid { name })
+}
+
+fn once<T>(slot: &mut Option<T>, name: &'static str, value: T) -> Result<(), Failure> {
+    if slot.is_some() {
+        return Err(Failure::ParameterRepeated { name });
+    }
+    *slot = Some(value);
+    Ok(())
+}
+
+fn parse_boolean(value: Option<&str>, name: &'static str) -> Result<bool, Failure> {
+    let Some(value) = value else {
+        return Ok(false);
+    };
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
+        _ => Err(Failure::ParameterInvalid { name }),
+    }
+}
+
+/// The undecoded query with the value of every parameter that may hold a token replaced.
+///
+/// This is what a log may show. Names are compared as [`Query::parse`] reads them, and whatever has
+/// a name with `token` in it counts, known or not. A value goes too where the name cannot be
+/// decoded.
+///
+/// ```
+/// use entryway_server::route::redacted;
+///
+/// assert_eq!(redacted("job=build&private_token=t"), "job=build&private_token=[redacted]");
+/// ```
+#[must_use]
+pub fn redacted(undecoded: &str) -> String {
+    let pairs = undecoded.split('&').map(|pair| {
+        let Some((name, _)) = pair.split_once('=') else {
+            return Cow::Borrowed(pair);
+        };
+        match decode_query(name) {
+            Ok(known) if !known.to_ascii_lowercase().contains("token") => Cow::Borrowed(pair),
+            _ => Cow::Owned(format!("{name}=[redacted]")),
+        }
+    });
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn missing() -> Failure {
+        Failure::ParameterMissing { name: "job" }
+    }
+
+    fn invalid(name: &'static str) -> Failure {
+        Failure::ParameterInvalid { name }
+    }
+
+    #[test]
+    fn the_job_is_required_and_decoded_once() {
+        let rows = [
+            ("plain", Some("job=build"), Ok("build")),
+            ("plus", Some("job=build+job"), Ok("build job")),
+            ("encoded space", Some("job=build%20job"), Ok("build job")),
+            ("encoded plus", Some("job=a%2Bb"), Ok("a+b")),
+            ("encoded ampersand", Some("job=a%26b"), Ok("a&b")),
+            ("equals sign in the value", Some("job=a=b"), Ok("a=b")),
+            ("encoded name", Some("%6aob=build"), Ok("build")),
+            ("double encoding", Some("job=%2541"), Ok("%41")),
+            ("not ASCII", Some("job=%C3%A9"), Ok("\u{e9}")),
+            ("among others", Some("&a=1&&job=build&job_name=x&"), Ok("build")),
+            ("a question mark", Some("job=a?b"), Ok("a?b")),
+            ("no query", None, Err(missing())),
+            ("empty query", Some(""), Err(missing())),
+            ("empty value", Some("job="), Err(missing())),
+            ("no value", Some("job"), Err(missing())),
+            ("an array is another parameter", Some("job[]=build"), Err(missing())),
+            ("another case is another parameter", Some("JOB=build"), Err(missing())),
+            ("NUL", Some("job=a%00"), Err(invalid("job"))),
+            ("malformed", Some("job=%"), Err(invalid("job"))),
+            ("not UTF-8", Some("job=%ff"), Err(invalid("job"))),
+            ("unknown parameter not UTF-8", Some("job=a&x=%ff"), Err(invalid("query"))),
+            ("name malformed", Some("job=a&%zz=1"), Err(invalid("query"))),
+        ];
+        for (name, undecoded, want) in rows {
+            let got = Query::parse(undecoded).and_then(|query| query.required_job());
+            assert_eq!(got.as_deref(), want.as_deref(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_repetition_that_could_mean_two_things_is_refused() {
+        for name in ["job", "job_token", "private_token", "page", "per_page"] {
+            let encoded = format!("%{:02x}{}", name.as_bytes()[0], &name[1..]);
+            for query in [format!("{name}=a&{name}=b"), format!("{name}=a&x=1&{encoded}=a")] {
+                let got = Query::parse(Some(&query)).map(|_| ());
+                let Err(Failure::ParameterRepeated { name: repeated }) = got else {
+                    panic!("{query}: {got:?}");
+                };
+                assert_eq!(repeated, name);
+            }
+        }
+        for query in ["job=&job=", "job&job"] {
+            let got = Query::parse(Some(query)).map(|_| ());
+            assert_eq!(got, Err(Failure::ParameterRepeated { name: "job" }), "{query}");
+        }
+        let query = Query::parse(Some("raw=no&raw=yes&x=1&x=2")).unwrap();
+        assert_eq!(query.wants_raw(), Ok(true), "the last one counts");
+    }
+
+    #[test]
+    fn booleans_have_six_spellings_each_in_any_case() {
+        let rows = [
+            (&["true", "t", "yes", "y", "on", "1", "TRUE", "T", "Yes", "Y", "oN"][..], Ok(true)),
+            (&["false", "f", "no", "n", "off", "0", "FALSE", "F", "No", "N", "Off"][..], Ok(false)),
+            (
+                &["", "2", "-1", "maybe", "tru", "truee", "true%20", "+true", "null"][..],
+                Err(invalid("search_recent_successful_pipelines")),
+            ),
+        ];
+        for (spellings, want) in rows {
+            for spelling in spellings {
+                let undecoded = format!("search_recent_successful_pipelines={spelling}");
+                let query = Query::parse(Some(&undecoded)).unwrap();
+                assert_eq!(query.searches_recent_pipelines(), want, "{spelling:?}");
+            }
+        }
+        assert_eq!(Query::default().searches_recent_pipelines(), Ok(false));
+        assert_eq!(Query::parse(Some("raw=x")).unwrap().wants_raw(), Err(invalid("raw")));
+    }
+
+    #[test]
+    fn selected_paths_keep_their_order() {
+        let query = Query::parse(Some("path[]=b&path%5B%5D=a%2Fx+y&path=c&path[0]=d")).unwrap();
+        assert_eq!(query.paths, ["b".into(), "a/x y".into()]);
+    }
+
+    #[test]
+    fn a_redacted_query_shows_no_token() {
+        let rows = [
+            ("nothing to hide", "job=build&x", "job=build&x"),
+            ("empty", "", ""),
+            ("private token", "private_token=S", "private_token=[redacted]"),
+            ("job token between others", "a=1&job_token=S&b=2", "a=1&job_token=[redacted]&b=2"),
+            ("equals signs in the value", "private_token=S=S", "private_token=[redacted]"),
+            ("encoded name", "private%5Ftoken=S", "private%5Ftoken=[redacted]"),
+            ("array", "private_token[]=S", "private_token[]=[redacted]"),
+            ("a token nobody knows", "Access_Token=S", "Access_Token=[redacted]"),
+            ("undecodable name", "private_token%=S", "private_token%=[redacted]"),
+            ("repeated", "job_token=S&job_token=S", "job_token=[redacted]&job_token=[redacted]"),
+        ];
+        for (name, undecoded, want) in rows {
+            assert_eq!(redacted(undecoded), want, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(undecoded in any::<String>()) {
+            let _ = Query::parse(Some(&undecoded));
+            let _ = redacted(&undecoded);
+        }
+
+        #[test]
+        fn a_token_that_is_found_is_never_in_the_redacted_query(
+            pairs in prop::collection::vec(
+                (
+                    prop::sample::select(vec![
+                        "job", "private_token", "job%5ftoken", "%70rivate_token",
+                    ]),
+                    "[A-Z]{8}",
+                ),
+                0..4,
+            ),
+        ) {
+            let undecoded: Vec<String> =
+                pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let undecoded = undecoded.join("&");
+            let shown = redacted(&undecoded);
+            if let Ok(query) = Query::parse(Some(&undecoded)) {
+                for token in [query.private_token, query.job_token].into_iter().flatten() {
+                    prop_assert!(!shown.split('=').any(|part| part.starts_with(token.reveal())));
+                }
+            }
+        }
+    }
+}

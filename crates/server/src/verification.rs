@@ -1,0 +1,63 @@
+//! The verification of an archive when it is stored: every entry decoded once, the verdicts kept.
+
+use entryway::sidecar::{self, Binding};
+use entryway::{
+    Archive, Directory, Error, FileSource, Limits, Progress, ReadAt, Refusal, Standing,
+};
+
+use crate::store::Sha256Digest;
+
+/// An archive of which every entry has been decoded.
+#[derive(Debug)]
+pub struct Verified {
+    directory: Directory,
+    standings: Vec<Standing>,
+}
+
+/// Opens an archive and decodes all its entries.
+///
+/// # Errors
+/// [`Error::Archive`] where it is refused or no archive, else what reading it came to; an entry that
+/// is refused is no error.
+pub fn verify(
+    source: FileSource,
+    limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Verified, Error> {
+    let archive = Archive::open_within(source, *limits)?;
+    let mut standings = Vec::with_capacity(archive.directory().len());
+    archive.verify(progress, |_, standing| standings.push(standing))?;
+    Ok(Verified { directory: archive.directory().clone(), standings })
+}
+
+impl Verified {
+    /// The archive's directory.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The names of the entries with what is known of each, in the directory's order.
+    pub fn entries(&self) -> impl Iterator<Item = (&[u8], &Standing)> {
+        self.directory.entries().map(|entry| self.directory.raw_name(&entry)).zip(&self.standings)
+    }
+
+    /// The entries that are refused.
+    pub fn refused(&self) -> impl Iterator<Item = (&[u8], &Refusal)> {
+        self.entries().filter_map(|(name, standing)| match standing {
+            Standing::Bad(refusal) => Some((name, refusal)),
+            Standing::Good { .. } | Standing::Unverified => None,
+        })
+    }
+
+    /// The sidecar for the archive, as it is in the store.
+    #[must_use]
+    pub fn sidecar(&self, sha256: &Sha256Digest, stored: &FileSource) -> Vec<u8> {
+        let binding = Binding {
+            sha256: sha256.0,
+            len: ReadAt::len(stored),
+            modified_nanos: stored.modified_nanos(),
+        };
+        sidecar::write(&self.directory, &binding, &self.standings)
+    }
+}
