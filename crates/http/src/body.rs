@@ -33,6 +33,8 @@ pub(crate) enum Piece {
 pub struct EntryBody<S> {
     /// `None` where nothing is read.
     source: Option<S>,
+    /// Bytes in hand that come before the pieces.
+    first: Bytes,
     pieces: VecDeque<Piece>,
     /// Bytes still to be given; what Content-Length says of a body that has not been polled.
     remaining: u64,
@@ -51,13 +53,11 @@ impl<S> EntryBody<S> {
 
     /// A body of bytes in hand.
     pub fn full(bytes: Bytes) -> Self {
-        let remaining = bytes.len() as u64;
-        let pieces =
-            if bytes.is_empty() { VecDeque::new() } else { [Piece::Literal(bytes)].into() };
         Self {
             source: None,
-            pieces,
-            remaining,
+            remaining: bytes.len() as u64,
+            first: bytes,
+            pieces: VecDeque::new(),
             extraction: None,
             fetched: Fetched::default(),
             reading: None,
@@ -94,6 +94,7 @@ impl<S: Source> EntryBody<S> {
             .sum();
         Self {
             source: Some(source),
+            first: Bytes::new(),
             pieces: pieces.into(),
             remaining,
             extraction: extraction.map(Box::new),
@@ -134,6 +135,7 @@ impl<S: Source> EntryBody<S> {
         };
         if outcome.is_err() {
             // After an error there is nothing more, and nothing to hold on to.
+            self.first = Bytes::new();
             self.pieces.clear();
             self.remaining = 0;
             self.source = None;
@@ -162,6 +164,9 @@ impl<S: Source> EntryBody<S> {
 
     /// The next chunk of the pieces, unchecked as to the file.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.first))));
+        }
         loop {
             if let Some((extent, reading)) = &mut self.reading {
                 let outcome = ready!(reading.as_mut().poll(cx));

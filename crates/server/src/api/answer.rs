@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use entryway::Error;
-use entryway_http::{EntryHeaders, Outcome, Plan, Purpose, RequestHead, file_body, plan};
+use entryway_http::{EntryHeaders, Outcome, Plan, RequestHead, file_body, plan};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Response};
@@ -19,11 +19,7 @@ pub(super) async fn file(
     address: Address,
     cache_control: &HeaderValue,
 ) -> Result<Answer, Failure> {
-    let purpose = match address {
-        Address::Job => Purpose::File,
-        Address::Ref => Purpose::Raw,
-    };
-    let headers = entry.headers(purpose);
+    let headers = entry.headers(address.purpose());
     let plan = planned(head, headers)?;
     let mut answer = Response::new(AnswerBody::empty());
     *answer.status_mut() = plan.status();

@@ -7,23 +7,30 @@
 mod answer;
 mod authority;
 mod body;
+mod memo;
 
+use std::convert::Infallible;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use entryway::{Error, Refusal};
+use entryway_http::Purpose;
 use http::request::Parts;
 use http::{Method, Response};
 use http_body::Body;
 use tokio::runtime::Handle;
 
 pub use self::body::AnswerBody;
+pub use self::memo::Memo;
+use self::memo::Warm;
 use crate::archives::{Archives, OpenArchive, ServeError};
 use crate::catalog::{
-    ArchiveState, Catalog, CatalogError, Job, JobId, Latest, Project, ProjectId, ProjectRef, Token,
-    UtcMillis,
+    ArchiveState, Catalog, CatalogError, Generation, Job, JobId, Latest, Project, ProjectId,
+    ProjectRef, Token, UtcMillis,
 };
 use crate::credential::{Access, TokenDigest, artifacts_access, read_access};
 use crate::reply::{EntryRefusal, Failure};
@@ -31,6 +38,9 @@ use crate::route::{
     Choice, EntryPath, JobByName, LatestFile, ProjectKey, Query, Route, Target, TokenKind,
     find_presented, redacted,
 };
+
+/// Fields of a request's head, at most.
+const MAX_FIELDS: usize = 64;
 
 /// An answer with its body.
 pub type Answer = Response<AnswerBody>;
@@ -51,7 +61,44 @@ pub struct App {
 struct Visit {
     project: Arc<Project>,
     token: Option<Arc<Token>>,
+    /// The digest of the token.
+    credential: Option<TokenDigest>,
     now: UtcMillis,
+    /// The generation under which the outcome may be remembered, if it may.
+    generation: Option<Generation>,
+}
+
+/// An answer on its way.
+#[allow(clippy::large_enum_variant)] // The large one is the usual one: boxed, it would allocate.
+pub enum Answering {
+    /// It is there; `None` once it has been taken.
+    Ready(Option<Answer>),
+    /// Something has to be asked or read first.
+    Waiting(Pin<Box<dyn Future<Output = Answer> + Send>>),
+}
+
+impl Future for Answering {
+    type Output = Result<Answer, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Ready(answer) => match answer.take() {
+                Some(answer) => Poll::Ready(Ok(answer)),
+                // Polled after it was done, which no executor does.
+                None => Poll::Pending,
+            },
+            Self::Waiting(future) => future.as_mut().poll(cx).map(Ok),
+        }
+    }
+}
+
+impl Visit {
+    /// When what was granted to this visit ends by itself.
+    fn until(&self, job: &Job) -> Option<UtcMillis> {
+        let token = self.token.as_ref().and_then(|token| token.expires_at);
+        let archive = job.archive.as_ref().and_then(|archive| archive.expires_at);
+        [token, archive.filter(|_| !job.locked)].into_iter().flatten().min()
+    }
 }
 
 /// Whether an answer was addressed by something that never changes.
@@ -61,6 +108,16 @@ enum Address {
     Job,
     /// By a ref: tomorrow it is another job's.
     Ref,
+}
+
+impl Address {
+    /// The media types that go with it: endpoint C's or endpoint D's.
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::Job => Purpose::File,
+            Self::Ref => Purpose::Raw,
+        }
+    }
 }
 
 impl App {
@@ -93,27 +150,59 @@ impl App {
     }
 
     /// Answers a request. Its body is not read: no endpoint that is served takes one.
-    pub async fn answer(&self, head: &Parts) -> Answer {
-        let begun = Instant::now();
-        let (answer, label) = match self.respond(head).await {
-            Ok(answer) => (answer, "ok"),
-            Err(failure) => {
-                let label = failure.label();
-                let answer = failure.into_response(head.method == Method::HEAD);
-                (answer.map(AnswerBody::from_bytes), label)
+    ///
+    /// `memo` is what this core remembers: where it knows the answer, the future is ready.
+    pub fn answer(self: &Arc<Self>, head: Parts, memo: &Arc<Memo>) -> Answering {
+        let begun = self.access_log.then(Instant::now);
+        if let Some(answer) = memo.answer(&self.catalog, &head) {
+            self.log_access(&head, &answer, "ok", begun);
+            return Answering::Ready(Some(answer));
+        }
+        let (app, memo) = (Arc::clone(self), Arc::clone(memo));
+        Answering::Waiting(Box::pin(async move {
+            let (answer, label) = match app.respond(&head, &memo).await {
+                Ok(answer) => (answer, "ok"),
+                Err(failure) => {
+                    let label = failure.label();
+                    let answer = failure.into_response(head.method == Method::HEAD);
+                    (answer.map(AnswerBody::from_bytes), label)
+                }
+            };
+            let status = answer.status();
+            if status.is_server_error() {
+                tracing::error!(label, status = status.as_u16(), "cannot answer");
             }
-        };
-        let status = answer.status();
-        if status.is_server_error() {
-            tracing::error!(label, status = status.as_u16(), "cannot answer");
-        }
-        if self.access_log {
-            log_access(head, &answer, label, begun);
-        }
-        answer
+            app.log_access(&head, &answer, label, begun);
+            answer
+        }))
     }
 
-    async fn respond(&self, head: &Parts) -> Result<Answer, Failure> {
+    /// One line for a request; tokens in its query are left out, and no field of its head is written.
+    fn log_access(
+        &self,
+        head: &Parts,
+        answer: &Answer,
+        label: &'static str,
+        begun: Option<Instant>,
+    ) {
+        let Some(begun) = begun else { return };
+        tracing::info!(
+            target: "entryway::access",
+            method = %head.method,
+            path = head.uri.path(),
+            query = head.uri.query().map(redacted),
+            version = ?head.version,
+            status = answer.status().as_u16(),
+            body_len = answer.body().size_hint().exact(),
+            label,
+            micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+        );
+    }
+
+    async fn respond(&self, head: &Parts, memo: &Memo) -> Result<Answer, Failure> {
+        if head.headers.len() > MAX_FIELDS {
+            return Err(Failure::HeadTooLarge);
+        }
         let target = Target::parse(&head.method, head.uri.path(), head.uri.query())?;
         authority::check(head)?;
         let query = &target.query;
@@ -131,7 +220,7 @@ impl App {
             Route::JobFile { project, job_id, path } => {
                 let visit = self.admit(head, query, &project).await?;
                 let job = self.job(&visit, job_id).await?;
-                self.file(head, &visit, &job, &path, Address::Job).await
+                self.file(head, memo, &visit, &job, &path, Address::Job).await
             }
             Route::LatestArchive(latest) => {
                 let visit = self.admit(head, query, &latest.project).await?;
@@ -143,7 +232,7 @@ impl App {
                 match self.choose(&visit, &latest).await? {
                     Choice::File(split) => {
                         let job = self.latest(&visit, &split.ref_name, &latest.job).await?;
-                        self.file(head, &visit, &job, &split.path, Address::Ref).await
+                        self.file(head, memo, &visit, &job, &split.path, Address::Ref).await
                     }
                     Choice::Archive { ref_name } => {
                         let job = self.latest(&visit, ref_name, &latest.job).await?;
@@ -162,33 +251,30 @@ impl App {
         project: &ProjectKey,
     ) -> Result<Visit, Failure> {
         let now = UtcMillis::now();
-        let token = self.authenticate(head, query, now).await?;
+        // Before the first question: an outcome is as old as the oldest answer in it.
+        let generation = self.catalog.trusted_generation();
+        let credential = credential(head, query)?;
+        let token = match credential {
+            Some(digest) => Some(self.authenticate(digest, now).await?),
+            None => None,
+        };
         let project = self.project(project).await?.ok_or(Failure::ProjectNotFound)?;
         allow(read_access(token.as_deref(), &project))?;
-        Ok(Visit { project, token, now })
+        let generation = generation.filter(|_| !query.has_token());
+        Ok(Visit { project, token, credential, now, generation })
     }
 
     async fn authenticate(
         &self,
-        head: &Parts,
-        query: &Query,
+        digest: TokenDigest,
         now: UtcMillis,
-    ) -> Result<Option<Arc<Token>>, Failure> {
-        let Some(presented) = find_presented(&head.headers, query)? else { return Ok(None) };
-        match presented.kind {
-            TokenKind::Access | TokenKind::Bearer => {}
-            // No job is running here, so no job's token is valid.
-            TokenKind::Job => return Err(Failure::Unauthorized),
-        }
-        let digest = TokenDigest::of(presented.text.reveal().as_bytes());
+    ) -> Result<Arc<Token>, Failure> {
         if let Some(token) = self.catalog.cached_token(&digest, now) {
-            return Ok(Some(token));
+            return Ok(token);
         }
-        let token = self
-            .ask(|catalog| async move { catalog.authenticate(&digest, now).await })
+        self.ask(|catalog| async move { catalog.authenticate(&digest, now).await })
             .await?
-            .ok_or(Failure::Unauthorized)?;
-        Ok(Some(token))
+            .ok_or(Failure::Unauthorized)
     }
 
     async fn project(&self, key: &ProjectKey) -> Result<Option<Arc<Project>>, Failure> {
@@ -303,6 +389,7 @@ impl App {
     async fn file(
         &self,
         head: &Parts,
+        memo: &Memo,
         visit: &Visit,
         job: &Job,
         path: &EntryPath,
@@ -316,7 +403,13 @@ impl App {
             .map_err(|error| failure(&error))?
             .ok_or(Failure::FileNotFound)?;
         let cache_control = cache_control(visit, job, address, entry.is_verified());
-        answer::file(head, &archive, &entry, address, &cache_control).await
+        let answer = answer::file(head, &archive, &entry, address, &cache_control).await?;
+        if let Some(generation) = visit.generation {
+            let warm =
+                Warm::new(&archive, &entry, address.purpose(), cache_control, visit.until(job));
+            memo.keep(generation, head, visit.credential.as_ref(), warm);
+        }
+        Ok(answer)
     }
 
     /// Runs a question to the database where its connections live.
@@ -338,19 +431,18 @@ impl App {
     }
 }
 
-/// One line for a request; tokens in its query are left out, and no field of its head is written.
-fn log_access(head: &Parts, answer: &Answer, label: &'static str, begun: Instant) {
-    tracing::info!(
-        target: "entryway::access",
-        method = %head.method,
-        path = head.uri.path(),
-        query = head.uri.query().map(redacted),
-        version = ?head.version,
-        status = answer.status().as_u16(),
-        body_len = answer.body().size_hint().exact(),
-        label,
-        micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
-    );
+/// The digest of the token that a request presents.
+fn credential(head: &Parts, query: &Query) -> Result<Option<TokenDigest>, Failure> {
+    match find_presented(&head.headers, query)? {
+        None => Ok(None),
+        Some(token) => match token.kind {
+            TokenKind::Access | TokenKind::Bearer => {
+                Ok(Some(TokenDigest::of(token.text.reveal().as_bytes())))
+            }
+            // No job is running here, so no job's token is valid.
+            TokenKind::Job => Err(Failure::Unauthorized),
+        },
+    }
 }
 
 fn allow(access: Access) -> Result<(), Failure> {

@@ -65,7 +65,8 @@ impl ServedEntry {
     }
 
     /// Bytes on the heap, small bodies included before they are read.
-    pub(super) fn heap_len(&self) -> u64 {
+    #[must_use]
+    pub fn heap_len(&self) -> u64 {
         let metadata = self.file.metadata();
         let small = |len: u64| if len <= SMALL_BODY_LEN { len } else { 0 };
         FIXED_LEN
@@ -89,14 +90,9 @@ impl ServedEntry {
         if !plan.sends_representation() {
             return Ok(EntryBody::empty());
         }
-        let kept = match plan.coding {
-            ContentCoding::Identity => &self.identity,
-            ContentCoding::Gzip | ContentCoding::Zstd => &self.gzip,
-        };
-        let len = self.file.metadata().length(plan.coding).unwrap_or(u64::MAX);
-        if len > SMALL_BODY_LEN {
+        let Some(kept) = self.kept(plan.coding) else {
             return Ok(body(source.clone(), &self.found, plan, multipart)?);
-        }
+        };
         let bytes = match kept.get() {
             Some(bytes) => bytes,
             None => {
@@ -106,5 +102,33 @@ impl ServedEntry {
             }
         };
         Ok(bytes_body(bytes, plan, multipart))
+    }
+
+    /// The body that a plan asks for, where it takes no wait: a small one has been read before, a
+    /// large one is read while it is sent.
+    #[must_use]
+    pub fn body_at_hand(
+        &self,
+        source: &FileSource,
+        plan: &Plan,
+        multipart: Option<Multipart>,
+    ) -> Option<EntryBody<FileSource>> {
+        if !plan.sends_representation() {
+            return Some(EntryBody::empty());
+        }
+        match self.kept(plan.coding) {
+            Some(kept) => Some(bytes_body(kept.get()?, plan, multipart)),
+            None => body(source.clone(), &self.found, plan, multipart).ok(),
+        }
+    }
+
+    /// Where a small representation is kept; `None` for one that is not.
+    fn kept(&self, coding: ContentCoding) -> Option<&OnceLock<Bytes>> {
+        let len = self.file.metadata().length(coding)?;
+        match coding {
+            _ if len > SMALL_BODY_LEN => None,
+            ContentCoding::Identity => Some(&self.identity),
+            ContentCoding::Gzip | ContentCoding::Zstd => Some(&self.gzip),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! One archive of the store, open for reading.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use entryway::sidecar::{Binding, FindError, Sidecar};
@@ -20,6 +21,8 @@ pub struct OpenArchive {
     source: FileSource,
     index: Index,
     download: EntryHeaders,
+    /// Whether the archive has been opened anew since.
+    retired: AtomicBool,
 }
 
 enum Index {
@@ -71,7 +74,8 @@ impl OpenArchive {
             HeaderValue::from_static("application/octet-stream"),
             attachment(ARCHIVE_NAME.as_bytes(), ARCHIVE_NAME),
         );
-        Ok(Self { number, sha256: *sha256, source, index, download })
+        let retired = AtomicBool::new(false);
+        Ok(Self { number, sha256: *sha256, source, index, download, retired })
     }
 
     /// The number of this opening; no other has it.
@@ -113,6 +117,17 @@ impl OpenArchive {
     #[must_use]
     pub fn was_changed(&self) -> bool {
         matches!(self.index, Index::Directory { was_verified: true, .. })
+    }
+
+    /// Says that what is known of this opening does not count any more.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    /// Whether the archive is to be opened anew, since more is known of it now.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
     }
 
     /// Bytes on the heap that its index takes.

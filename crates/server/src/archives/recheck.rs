@@ -57,7 +57,9 @@ pub(super) fn start(shared: &Arc<Shared>, sha256: &Sha256Digest) {
         match outcome {
             Ok(Ok(())) => {
                 // Opened anew, with the sidecar; what a later loss needs is another recheck.
-                shared.open.invalidate(&sha256);
+                if let Some(open) = shared.open.remove(&sha256) {
+                    open.retire();
+                }
                 let mut begun =
                     shared.rechecks.begun.lock().unwrap_or_else(PoisonError::into_inner);
                 begun.remove(&sha256);

@@ -37,7 +37,7 @@ const ANSWER_BYTES: usize = 512;
 
 /// How long the answers of a time stay true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Generation(u64);
+pub struct Generation(u64);
 
 #[derive(Clone)]
 struct Answer<V> {
@@ -104,7 +104,7 @@ impl Cache {
     }
 
     /// The generation whose answers may be given out, if any may.
-    fn trusted(&self) -> Option<Generation> {
+    pub(super) fn trusted(&self) -> Option<Generation> {
         let watched = self.watched.load(Ordering::Acquire);
         let now = self.started.elapsed().as_millis() as u64;
         let in_lease =

@@ -38,6 +38,7 @@ use crate::store::Sha256Digest;
 use cache::{Cache, WATCH_INTERVAL};
 use sqlite::Sqlite;
 
+pub use cache::Generation;
 pub use error::CatalogError;
 pub use model::{
     Archive, ArchiveState, ArtifactsAccess, Blob, Job, JobId, JobStatus, Latest, MAX_ID,
@@ -134,6 +135,12 @@ impl Catalog {
         }
         self.cache.watched(looked);
         Ok(())
+    }
+
+    /// The generation of what may be answered from memory now, if anything may: as long as it lasts,
+    /// the catalog answers every question as before, expiry apart.
+    pub fn trusted_generation(&self) -> Option<Generation> {
+        self.cache.trusted()
     }
 
     /// The project, if it is kept in memory.

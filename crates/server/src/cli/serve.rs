@@ -198,6 +198,16 @@ pub(super) fn open_catalog(store: &Store) -> Result<(Runtime, Catalog), CliError
         .enable_all()
         .build()
         .map_err(CliError::Start)?;
+    ignore_file_size_signal(&runtime)?;
     let catalog = runtime.block_on(Catalog::open(store.root()))?;
     Ok((runtime, catalog))
+}
+
+/// Makes a write past the file size limit an error of that write (EFBIG) instead of the end of the
+/// process, which is what SIGXFSZ does where nobody listens for it.
+fn ignore_file_size_signal(runtime: &Runtime) -> Result<(), CliError> {
+    let _guard = runtime.enter();
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    // The handler stays when the listener is dropped.
+    signal(kind).map(drop).map_err(CliError::Start)
 }

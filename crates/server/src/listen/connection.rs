@@ -1,13 +1,12 @@
 //! One connection: HTTP/1.1 or HTTP/2 with prior knowledge, within bounds.
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
@@ -15,12 +14,10 @@ use tokio::sync::watch;
 
 use super::Bounds;
 use super::stream::BoundedStream;
-use crate::api::{AnswerBody, App};
+use crate::api::{App, Memo};
 
 /// Bytes of a request's head.
 const HEAD_LEN: usize = 64 * 1024;
-/// Fields of a request's head.
-const HEAD_FIELDS: usize = 64;
 /// Streams of one HTTP/2 connection at a time.
 const STREAMS: u32 = 100;
 /// How often a silent HTTP/2 connection is asked whether it is alive, and how long it may think.
@@ -32,6 +29,7 @@ const STREAM_BUFFER_LEN: usize = 128 * 1024;
 pub(super) async fn serve(
     stream: TcpStream,
     app: Arc<App>,
+    memo: Arc<Memo>,
     bounds: Bounds,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -44,8 +42,8 @@ pub(super) async fn serve(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.head_timeout)
-        .max_buf_size(HEAD_LEN)
-        .max_headers(HEAD_FIELDS);
+        // A bound on fields here would cost an allocation for each request: the application counts.
+        .max_buf_size(HEAD_LEN);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -55,15 +53,13 @@ pub(super) async fn serve(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_INTERVAL);
     let service = service_fn(move |request: Request<Incoming>| {
-        let app = Arc::clone(&app);
-        async move {
-            let (head, _body) = request.into_parts();
-            Ok::<Response<AnswerBody>, Infallible>(app.answer(&head).await)
-        }
+        let (head, _body) = request.into_parts();
+        app.answer(head, &memo)
     });
     let connection = builder.serve_connection(BoundedStream::new(stream, &bounds), service);
     let mut connection = pin!(connection);
     let outcome = tokio::select! {
+        biased;
         outcome = connection.as_mut() => outcome,
         () = async { drop(stop.wait_for(|&stop| stop).await) } => {
             // The request that is being answered is the last one.

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 pub use self::descriptors::raise_limit;
-use crate::api::App;
+use crate::api::{App, Memo};
 
 /// Connections that the kernel keeps for an accept loop that is busy.
 const BACKLOG: i32 = 1_024;
@@ -156,6 +156,7 @@ async fn accept(
     mut stop: watch::Receiver<bool>,
 ) {
     let connections = running_connections();
+    let memo = Arc::new(Memo::default());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -173,7 +174,8 @@ async fn accept(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let serve = connection::serve(stream, Arc::clone(app), bounds, stop.clone());
+        let serve =
+            connection::serve(stream, Arc::clone(app), Arc::clone(&memo), bounds, stop.clone());
         let alive = connections.0.clone();
         tokio::spawn(async move {
             serve.await;

@@ -27,6 +27,12 @@ pub struct Query {
 }
 
 impl Query {
+    /// Whether a parameter presents a credential.
+    #[must_use]
+    pub fn has_token(&self) -> bool {
+        self.private_token.is_some() || self.job_token.is_some()
+    }
+
     /// Reads the undecoded query, what follows the `?` of a request target.
     ///
     /// Of a repeated parameter that may be repeated the last one counts.
