@@ -508,3 +508,6 @@ fn cache_control(
         },
     )
 }
+
+#[cfg(test)]
+mod tests;

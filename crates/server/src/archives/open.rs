@@ -120,7 +120,7 @@ impl OpenArchive {
     }
 
     /// Says that what is known of this opening does not count any more.
-    pub(super) fn retire(&self) {
+    pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
     }
 

@@ -1,0 +1,318 @@
+//! Whole requests without a socket, over a real folder: what they cost, and when what is remembered
+//! of them stops to count.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use entryway::Limits;
+use entryway_testkit::builder::{Archive as Zip, Entry};
+use http::request::Parts;
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+
+use super::{App, Memo};
+use crate::archives::{Archives, CacheBounds};
+use crate::catalog::{
+    Catalog, NewToken, ProjectPrefix, PushTarget, TokenId, UtcMillis, Visibility,
+};
+use crate::credential::{Role, Scope, TokenSecret};
+use crate::ingest::{Ingested, Intake};
+use crate::store::Store;
+
+const FILE: &str = "/api/v4/projects/group%2Fapp/jobs/artifacts/main/raw/a.txt?job=build";
+
+/// A folder that is served, with the memo of one core.
+struct Folder {
+    app: Arc<App>,
+    store: Store,
+    memo: Arc<Memo>,
+    folder: TempDir,
+}
+
+struct Reply {
+    status: StatusCode,
+    headers: http::HeaderMap,
+    body: Bytes,
+}
+
+impl Folder {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let catalog = Arc::new(Catalog::open(folder.path()).await.unwrap());
+        let watched = Arc::clone(&catalog);
+        tokio::spawn(async move { watched.watch().await });
+        while catalog.trusted_generation().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let control = Handle::current();
+        let archives = Archives::new(
+            store.clone(),
+            Limits::default(),
+            CacheBounds::default(),
+            control.clone(),
+        );
+        let app = Arc::new(App::new(catalog, archives, control, false));
+        Self { app, store, memo: Arc::default(), folder }
+    }
+
+    /// Stores an archive with `a.txt` of this content, deflated, and a large `b.bin`.
+    async fn push(&self, content: &str, visibility: Visibility) -> Ingested {
+        let large = entryway_testkit::fixtures::noise(300_000, 7);
+        let zip = Zip::new()
+            .entry(Entry::deflated("a.txt", content.as_bytes()))
+            .entry(Entry::stored("b.bin", &large))
+            .build();
+        let path = self.folder.path().join("pushed.zip");
+        std::fs::write(&path, zip).unwrap();
+        let (app, store) = (Arc::clone(&self.app), self.store.clone());
+        let control = Handle::current();
+        let ingest = move || {
+            let intake = Intake {
+                store: &store,
+                catalog: app.catalog(),
+                runtime: &control,
+                limits: Limits::default(),
+            };
+            let target = PushTarget {
+                project: &"group/app".parse().unwrap(),
+                visibility: Some(visibility),
+                ref_name: "main",
+                job: "build",
+                pipeline: None,
+            };
+            intake.ingest(&path, &target, None, &mut |_| {}).unwrap()
+        };
+        tokio::task::spawn_blocking(ingest).await.unwrap()
+    }
+
+    async fn fetch(&self, target: &str, fields: &[(&str, &str)]) -> Reply {
+        let answer = self.app.answer(head(target, fields), &self.memo).await.unwrap();
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Reply { status: head.status, headers: head.headers, body }
+    }
+
+    /// The answer, if the memo alone has it.
+    fn remembered(&self, target: &str, fields: &[(&str, &str)]) -> Option<StatusCode> {
+        let answer = self.memo.answer(self.app.catalog(), &head(target, fields));
+        answer.map(|answer| answer.status())
+    }
+
+    async fn token(&self, expires_at: Option<UtcMillis>) -> (TokenSecret, TokenId) {
+        let secret = TokenSecret::generate().unwrap();
+        let prefix: ProjectPrefix = "group".parse().unwrap();
+        let token = NewToken {
+            digest: &secret.digest(),
+            name: "t",
+            prefix: &prefix,
+            role: Role::Reporter,
+            scopes: [Scope::ReadApi].into_iter().collect(),
+            expires_at,
+            now: UtcMillis::now(),
+        };
+        let id = self.app.catalog().create_token(&token).await.unwrap();
+        (secret, id)
+    }
+
+    /// Asks until an answer shows what is expected of it: something in the background is under way.
+    async fn fetch_until(
+        &self,
+        target: &str,
+        fields: &[(&str, &str)],
+        expected: impl Fn(&Reply) -> bool,
+    ) {
+        for _ in 0..2_000 {
+            if expected(&self.fetch(target, fields).await) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{target} never came to be as expected");
+    }
+}
+
+fn head(target: &str, fields: &[(&str, &str)]) -> Parts {
+    let mut request = Request::get(target).header(header::HOST, "localhost:8080");
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_warm_request_opens_no_file_and_runs_no_sql() {
+    let folder = Folder::new().await;
+    folder.push("hello", Visibility::Public).await;
+    let (secret, _) = folder.token(None).await;
+    let token = [("private-token", secret.expose())];
+    let targets: [(&str, &[(&str, &str)]); 5] = [
+        (FILE, &[]),
+        (FILE, &token),
+        (FILE, &[("accept-encoding", "gzip")]),
+        ("/api/v4/projects/1/jobs/1/artifacts/a.txt", &[]),
+        ("/api/v4/projects/1/jobs/artifacts/main/raw/b.bin?job=build", &[("range", "bytes=5-9")]),
+    ];
+    for (target, fields) in targets {
+        // The watch sees this process's own writes once more; then everything stays warm.
+        let mut is_warm = false;
+        for _ in 0..200 {
+            folder.fetch(target, fields).await;
+            let before = (folder.app.catalog().statements(), folder.app.archives().opened());
+            let reply = folder.fetch(target, fields).await;
+            assert!(reply.status.is_success(), "{target}");
+            if before == (folder.app.catalog().statements(), folder.app.archives().opened())
+                && folder.remembered(target, fields) == Some(reply.status)
+            {
+                is_warm = true;
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(is_warm, "{target} {fields:?} does not get warm");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_remembered_answers_as_what_is_looked_up() {
+    let folder = Folder::new().await;
+    folder.push(&"line of text\n".repeat(50), Visibility::Public).await;
+    let etag = folder.fetch(FILE, &[]).await.headers["etag"].to_str().unwrap().to_owned();
+    let fields: [&[(&str, &str)]; 8] = [
+        &[],
+        &[("accept-encoding", "gzip, br")],
+        &[("accept-encoding", "identity;q=0")],
+        &[("range", "bytes=3-8")],
+        &[("range", "bytes=0-1,5-6")],
+        &[("range", "bytes=9999-")],
+        &[("if-none-match", &etag)],
+        &[("if-match", "\"other\"")],
+    ];
+    for fields in fields {
+        let fresh = Memo::default();
+        let looked_up = folder.app.answer(head(FILE, fields), &Arc::new(fresh)).await.unwrap();
+        let (looked_up, body) = looked_up.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        folder.fetch(FILE, &[]).await;
+        let reply = folder.fetch(FILE, fields).await;
+        assert_eq!(reply.status, looked_up.status, "{fields:?}");
+        assert_eq!(reply.headers, looked_up.headers, "{fields:?}");
+        assert_eq!(reply.body, body, "{fields:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_is_seen_by_the_next_request_whatever_was_remembered() {
+    let folder = Folder::new().await;
+    for round in 0..5 {
+        let content = format!("round {round}");
+        folder.push(&content, Visibility::Public).await;
+        for _ in 0..3 {
+            assert_eq!(folder.fetch(FILE, &[]).await.body, content);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_ends_is_remembered_no_longer() {
+    let folder = Folder::new().await;
+    folder.push("secret", Visibility::Private).await;
+    let (revoked, id) = folder.token(None).await;
+    let in_a_moment = UtcMillis::now().after(Duration::from_millis(400));
+    let (expiring, _) = folder.token(Some(in_a_moment)).await;
+    for secret in [&revoked, &expiring] {
+        let reply = folder.fetch(FILE, &[("private-token", secret.expose())]).await;
+        assert_eq!(reply.status, StatusCode::OK);
+    }
+    assert_eq!(folder.fetch(FILE, &[]).await.status, StatusCode::NOT_FOUND, "nobody's memo");
+
+    folder.app.catalog().revoke_token(id, UtcMillis::now()).await.unwrap();
+    let reply = folder.fetch(FILE, &[("private-token", revoked.expose())]).await;
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+    let fields = [("private-token", expiring.expose())];
+    folder.fetch_until(FILE, &fields, |reply| reply.status == StatusCode::UNAUTHORIZED).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_in_the_query_is_looked_at_each_time() {
+    let folder = Folder::new().await;
+    folder.push("secret", Visibility::Private).await;
+    let (secret, _) = folder.token(None).await;
+    let target = format!("{FILE}&private_token={}", secret.expose());
+    for _ in 0..3 {
+        assert_eq!(folder.fetch(&target, &[]).await.status, StatusCode::OK);
+        assert_eq!(folder.remembered(&target, &[]), None);
+    }
+    let wrong = format!("{FILE}&private_token=wrong");
+    assert_eq!(folder.fetch(&wrong, &[]).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_sidecar_only_means_unverified_until_it_is_made_again() {
+    let folder = Folder::new().await;
+    let ingested = folder.push("hello", Visibility::Public).await;
+    let sidecar = folder.store.sidecar_path(&ingested.published.sha256);
+    std::fs::remove_file(&sidecar).unwrap();
+
+    let target = "/api/v4/projects/1/jobs/1/artifacts/a.txt";
+    let both = [("accept-encoding", "gzip"), ("range", "bytes=1-2")];
+    let first = folder.fetch(target, &both).await;
+    assert_eq!((first.status, &first.body[..]), (StatusCode::OK, &b"hello"[..]));
+    assert_eq!(first.headers["cache-control"], "public, no-cache");
+    assert!(!first.headers.contains_key("content-encoding"));
+
+    folder
+        .fetch_until(target, &both, |reply| {
+            reply.status == StatusCode::PARTIAL_CONTENT && reply.body == "el"
+        })
+        .await;
+    assert!(sidecar.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_that_was_written_to_is_never_sent_as_what_it_was() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new().await;
+    let ingested = folder.push("hello hello hello", Visibility::Public).await;
+    let path = &ingested.published.path;
+    let mut bytes = std::fs::read(path).unwrap();
+    // The first byte of a.txt's data: local header of 30 bytes and a name of 5.
+    bytes[35] ^= 0x40;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::fs::write(path, &bytes).unwrap();
+
+    for fields in [&[][..], &[("accept-encoding", "gzip")], &[("range", "bytes=0-3")]] {
+        let reply = folder.fetch(FILE, fields).await;
+        assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR, "{fields:?}");
+    }
+    let other = FILE.replace("a.txt", "b.bin");
+    assert_eq!(folder.fetch(&other, &[]).await.body.len(), 300_000, "the rest arrives");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_archive_is_gone_and_more_than_64_fields_are_too_many() {
+    let folder = Folder::new().await;
+    let ingested = folder.push("hello", Visibility::Public).await;
+    std::fs::remove_file(&ingested.published.path).unwrap();
+    assert_eq!(folder.fetch(FILE, &[]).await.status, StatusCode::GONE);
+
+    let many: Vec<(&str, &str)> = vec![("x-field", "1"); 64];
+    let reply = folder.fetch(FILE, &many).await;
+    assert_eq!(reply.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_of_an_earlier_opening_is_not_remembered() {
+    let folder = Folder::new().await;
+    let ingested = folder.push("hello", Visibility::Public).await;
+    while folder.remembered(FILE, &[]).is_none() {
+        folder.fetch(FILE, &[]).await;
+    }
+    let open = folder.app.archives().open(&ingested.published.sha256).await.unwrap();
+    open.retire();
+    assert_eq!(folder.remembered(FILE, &[]), None);
+}
