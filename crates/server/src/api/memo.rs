@@ -10,13 +10,13 @@
 //! the archive or of the token, or the opening of the archive it came from.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use entryway_http::{ContentCoding, Outcome, Plan, Purpose, RequestHead, plan};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response};
 
-use super::{Answer, AnswerBody, authority};
+use super::{Answer, AnswerBody, MAX_FIELDS, authority};
 use crate::archives::{OpenArchive, ServedEntry};
 use crate::catalog::{Catalog, Generation, UtcMillis};
 use crate::credential::TokenDigest;
@@ -43,7 +43,8 @@ struct Kept {
 
 /// A request's outcome, up to what its own fields say of representation, precondition and range.
 pub(super) struct Warm {
-    archive: Arc<OpenArchive>,
+    /// Weak: what is open, and for how long, is for the archives' own cache to say.
+    archive: Weak<OpenArchive>,
     entry: Arc<ServedEntry>,
     purpose: Purpose,
     cache_control: HeaderValue,
@@ -79,7 +80,7 @@ impl Warm {
         Self {
             identity: whole(ContentCoding::Identity),
             gzip: whole(ContentCoding::Gzip),
-            archive: Arc::clone(archive),
+            archive: Arc::downgrade(archive),
             entry: Arc::clone(entry),
             purpose,
             cache_control,
@@ -89,9 +90,8 @@ impl Warm {
 
     /// The answer, where it needs no wait and is none of the errors.
     fn answer(&self, head: &Parts) -> Option<Answer> {
-        if self.archive.is_retired()
-            || self.valid_until.is_some_and(|until| until <= UtcMillis::now())
-        {
+        let archive = self.archive.upgrade()?;
+        if archive.is_retired() || self.valid_until.is_some_and(|until| until <= UtcMillis::now()) {
             return None;
         }
         let headers = self.entry.headers(self.purpose);
@@ -113,9 +113,9 @@ impl Warm {
             }
             _ => headers.write(&plan, &self.cache_control, answer.headers_mut()),
         };
-        let body = self.entry.body_at_hand(self.archive.source(), &plan, multipart)?;
+        let body = self.entry.body_at_hand(archive.source(), &plan, multipart)?;
         let raw_name = &self.entry.found().raw_name;
-        *answer.body_mut() = AnswerBody::of_entry(body, *self.archive.sha256(), raw_name);
+        *answer.body_mut() = AnswerBody::of_entry(body, *archive.sha256(), raw_name);
         Some(answer)
     }
 }
@@ -178,7 +178,9 @@ impl Kept {
 
 /// Whether nothing but target and credential has a say in the checks.
 fn is_memorable(head: &Parts) -> bool {
-    (head.method == Method::GET || head.method == Method::HEAD) && authority::is_plain(head)
+    (head.method == Method::GET || head.method == Method::HEAD)
+        && head.headers.len() <= MAX_FIELDS
+        && authority::is_plain(head)
 }
 
 fn write_key(key: &mut Vec<u8>, head: &Parts, credential: Option<&TokenDigest>) {

@@ -294,15 +294,24 @@ async fn an_archive_that_was_written_to_is_never_sent_as_what_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_archive_is_gone_and_more_than_64_fields_are_too_many() {
+async fn a_lost_archive_is_gone() {
     let folder = Folder::new().await;
     let ingested = folder.push("hello", Visibility::Public).await;
     std::fs::remove_file(&ingested.published.path).unwrap();
     assert_eq!(folder.fetch(FILE, &[]).await.status, StatusCode::GONE);
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_64_fields_are_too_many_warm_or_not() {
+    let folder = Folder::new().await;
+    folder.push("hello", Visibility::Public).await;
+    // One more is Host.
     let many: Vec<(&str, &str)> = vec![("x-field", "1"); 64];
-    let reply = folder.fetch(FILE, &many).await;
-    assert_eq!(reply.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    for _ in 0..3 {
+        let reply = folder.fetch(FILE, &many).await;
+        assert_eq!(reply.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        assert_eq!(folder.fetch(FILE, &many[1..]).await.status, StatusCode::OK);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -73,17 +73,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
         return Err(refused(refusal));
     }
     let len = found.entry.declared_uncompressed_size;
-    let plan = match &arguments.range {
-        None => EntryPlan::whole(&found),
-        Some(range) => match range.resolve(len) {
-            Some(part) => EntryPlan::parts(&found, vec![part.into()]),
-            None => {
+    let whole = EntryPlan::whole(&found).map_err(refused)?;
+    let mut reader = match &arguments.range {
+        None => archive.carry_out(whole),
+        Some(range) => {
+            let Some(part) = range.resolve(len) else {
                 let range = format!("{range:?}");
                 return Err(CliError::Range { path: path.to_owned(), name: name(), len, range });
-            }
-        },
+            };
+            // A range that ends before the entry does shows nothing of its CRC-32: the entry is
+            // decoded once for the verdict, as a server has done when the archive was stored.
+            let mut verification = archive.carry_out(whole);
+            while verification.next_chunk().map_err(failed)?.is_some() {}
+            let plan = EntryPlan::parts(&found, vec![part.into()]).map_err(refused)?;
+            archive.carry_out(plan)
+        }
     };
-    let mut reader = archive.carry_out(plan.map_err(refused)?);
     let mut out = stdout().lock();
     while let Some(chunk) = reader.next_chunk().map_err(failed)? {
         out.write_all(&chunk).map_err(CliError::Output)?;
