@@ -1,0 +1,210 @@
+//! Writes the seeds of the fuzz targets: `cargo run --example write_seeds seeds`, in fuzz/.
+//!
+//! The seeds are committed; run this when a form of archive or request is to be started from that
+//! no seed has yet. Contents are deterministic, so that a run changes only what was changed here.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use entryway_fuzz::range::{Input, TAG};
+use entryway_http::RangeSupport;
+use entryway_testkit::builder::{Archive, DescriptorForm, Entry, Place, Saturated, Zip64End};
+use entryway_testkit::fixtures::text;
+use entryway_testkit::overlap::quoted_overlap;
+use entryway_testkit::{extra, samples};
+
+/// A larger seed slows the fuzzer more than it shows it.
+const SEED_LEN_MAX: usize = 8 * 1024;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: write_seeds FOLDER")?);
+    let good = samples::good().into_iter().map(|sample| (sample.name, sample.archive.build()));
+    write_all(&folder.join("list"), good.chain(hostile()))?;
+    write_all(&folder.join("range"), requests())?;
+    Ok(())
+}
+
+fn write_all(
+    folder: &Path,
+    seeds: impl Iterator<Item = (&'static str, Vec<u8>)>,
+) -> io::Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder)?;
+    for (name, bytes) in seeds.filter(|(_, bytes)| bytes.len() <= SEED_LEN_MAX) {
+        let name = name.replace(|byte: char| !byte.is_ascii_alphanumeric(), "-");
+        fs::write(folder.join(name), bytes)?;
+    }
+    Ok(())
+}
+
+/// Archives that are refused, or hold an entry that is: one for each defect that takes more than a
+/// changed byte to make.
+fn hostile() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    let content = text(300, 1);
+    let a = || Entry::deflated("a.txt", &content);
+    let b = || Entry::stored("b/c.txt", "stored");
+    let two = || Archive::new().entry(a()).entry(b());
+    let of = |entries: Vec<Entry>| Archive::new().entries(entries);
+    let inner = two().build();
+    [
+        ("bad two files of one name", of(vec![a(), b(), a()])),
+        ("bad many files of one name", {
+            // One name in every form: enough for a long probe in every name table.
+            let shared = |name: &str| Entry::stored(name, "").place(Place::SharedWith(0));
+            let many = (0..140).map(|n| shared(if n % 2 == 0 { "x" } else { "./x" }));
+            of([b()].into_iter().chain(many).collect())
+        }),
+        ("bad file and directory", of(vec![a(), b(), Entry::directory("a.txt/")])),
+        ("bad same display name", {
+            let shown_as_a = |name| Entry::stored(name, "x").unicode_path("shown.txt");
+            of(vec![shown_as_a("one"), shown_as_a("two"), b()])
+        }),
+        ("bad same name without dot slash", of(vec![b(), Entry::stored("./b/c.txt", "other")])),
+        ("bad shared local header", of(vec![a(), b().place(Place::SharedWith(0))])),
+        ("bad offset past the directory", of(vec![a(), b().place(Place::At(9_999))])),
+        ("bad local name", of(vec![a().edit_local(|it| it.name[0] = b'b'), b()])),
+        ("bad local method", of(vec![a().edit_local(|it| it.method = 0), b()])),
+        ("bad local CRC-32", of(vec![a().edit_local(|it| it.crc32 ^= 1), b()])),
+        ("bad CRC-32 in both", {
+            let bad = Entry { crc32: 1, ..a() };
+            of(vec![bad, b()])
+        }),
+        ("bad size too small", of(vec![Entry { uncompressed_len: 299, ..a() }, b()])),
+        ("bad size too large", of(vec![Entry { uncompressed_len: 301, ..a() }, b()])),
+        ("bad CRC-32 in a descriptor", {
+            let entry = a().descriptor(DescriptorForm::SIGNED_32);
+            of(vec![entry.edit_descriptor(|it| it.crc32 ^= 1), b()])
+        }),
+        ("bad data that is cut", {
+            let mut entry = a();
+            entry.data.truncate(40);
+            of(vec![entry, b()])
+        }),
+        ("bad data behind the stream", {
+            let mut entry = a();
+            entry.data.extend_from_slice(b"more");
+            of(vec![entry, b()])
+        }),
+        ("bad names", {
+            let names = ["../up", "/root", "c:\\x", ".", "nul\0", "back\\slash", ""];
+            of(names.into_iter().map(|name| Entry::stored(name, "x")).collect())
+        }),
+        ("bad kinds", {
+            of(vec![
+                a().flags(1),
+                Entry::stored("patch", "x").flags(1 << 5),
+                Entry::raw("method", 14, *b"xx", 0, 2),
+                Entry::stored("socket", "").mode(0o140_755),
+                Entry::stored("newer", "").edit_central(|it| it.version_needed = 64),
+                b(),
+            ])
+        }),
+        ("bad zip64 extra too short", {
+            let entry = a().zip64(Saturated::NONE, Saturated::ALL);
+            of(vec![entry.edit_central(|it| it.extra = extra::zip64(&[1])), b()])
+        }),
+        ("bad zip64 extra twice", {
+            let entry = a().zip64(Saturated::NONE, Saturated::SIZES);
+            let other = extra::zip64(&[1, 2]);
+            of(vec![entry.edit_central(move |it| it.extra.extend_from_slice(&other)), b()])
+        }),
+        ("bad extra field that overruns", {
+            let field = extra::field_declaring(0x5455, 100, b"x");
+            of(vec![a().edit_central(move |it| it.extra = field.clone()), b()])
+        }),
+        ("bad expansion", of(vec![Entry { uncompressed_len: 1 << 30, ..a() }, b()])),
+        ("bad archive in a comment", two().comment(&inner)),
+        ("bad archive behind an archive", two().trailing(&inner)),
+        ("bad archive before an archive", two().prefix(&inner, false)),
+        ("bad count", two().edit_end(|it| it.entries_total += 1)),
+        (
+            "bad counts",
+            two().edit_end(|it| {
+                it.entries_total += 1;
+                it.entries_on_disk += 1;
+            }),
+        ),
+        ("bad directory size", two().edit_end(|it| it.directory_size -= 1)),
+        ("bad disk", two().edit_end(|it| it.disk = 1)),
+        ("bad zip64 disagrees", {
+            two().zip64_end(Zip64End::Agreeing).edit_end(|it| it.entries_total += 1)
+        }),
+        ("bad zip64 elsewhere", {
+            let zip64 = two().zip64_end(Zip64End::Saturated);
+            Archive { after_zip64_record: b"between".to_vec(), ..zip64 }
+        }),
+        ("bad bytes in the directory", Archive { directory_tail: b"tail".to_vec(), ..two() }),
+    ]
+    .into_iter()
+    .map(|(name, archive)| (name, archive.build()))
+    .chain([("bad overlap", quoted_overlap(5, 2_000)), ("not a zip", b"PK\x05\x06".to_vec())])
+}
+
+/// Request heads, each against metadata that makes it matter.
+fn requests() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let (tag, gzip_tag) = (format!("\"{TAG}\""), format!("\"{TAG}-gzip\""));
+    let tags = format!("\"x\", W/{tag} ,{gzip_tag},");
+    let bridges = "bytes=0-9, 20-29, 10-19, -5, 3000-3001 ,,7-";
+    let eight = "bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14";
+    let nine = format!("{eight},16-16");
+    let largest = "bytes=9223372036854775806-9223372036854775807, -18446744073709551615";
+    type Row<'a> = (&'static str, RangeSupport, u8, u64, &'a [(u8, &'a str)]);
+    let many = format!("bytes={}5-", "0-1,".repeat(200));
+    let rows: [Row<'_>; 23] = [
+        ("nothing", RangeSupport::Any, 0, 700, &[]),
+        ("one range", RangeSupport::Any, 0, 700, &[(b'r', "bytes=0-9")]),
+        ("open range", RangeSupport::Forward, 5, 196_608, &[(b'r', "bytes=65530-")]),
+        ("suffix", RangeSupport::Forward, 3, 3_000, &[(b'r', "bytes=-100")]),
+        ("two ranges", RangeSupport::Any, 4, 196_608, &[(b'r', "bytes=0-1,65535-65536")]),
+        ("ranges backwards", RangeSupport::Forward, 3, 3_000, &[(b'r', "bytes=50-59,0-9")]),
+        ("bridged ranges", RangeSupport::Any, 2, 3_000, &[(b'r', bridges)]),
+        ("eight ranges", RangeSupport::Any, 0, 700, &[(b'r', eight)]),
+        ("nine ranges", RangeSupport::Any, 0, 700, &[(b'r', &nine)]),
+        // Long, so that long ones are tried from the start.
+        ("many ranges", RangeSupport::Any, 0, 700, &[(b'r', &many)]),
+        ("range past the end", RangeSupport::Any, 0, 700, &[(b'r', "bytes=700-")]),
+        ("range of nothing", RangeSupport::Any, 8, 0, &[(b'r', "bytes=0-,-1")]),
+        ("largest numbers", RangeSupport::Any, 0, u64::MAX >> 1, &[(b'r', largest)]),
+        ("unverified", RangeSupport::Whole, 0, 700, &[(b'r', "bytes=0-9")]),
+        ("if range", RangeSupport::Any, 1, 700, &[(b'r', "bytes=9-"), (b'i', &tag)]),
+        ("if range of gzip", RangeSupport::Any, 1, 700, &[(b'r', "bytes=9-"), (b'i', &gzip_tag)]),
+        ("if range by date", RangeSupport::Any, 1, 700, &[(b'r', "bytes=-9"), (b'i', date)]),
+        ("codings", RangeSupport::Any, 3, 3_000, &[(b'a', "gzip;q=0.5, zstd ; q=1, *;q=0")]),
+        (
+            "gzip alone",
+            RangeSupport::Forward,
+            5,
+            196_608,
+            &[(b'a', "gzip, identity;q=0"), (b'r', "bytes=10-20, 5-9, 0-3, -8")],
+        ),
+        ("nothing acceptable", RangeSupport::Any, 1, 700, &[(b'a', "*;q=0"), (b'a', "br")]),
+        ("if match", RangeSupport::Any, 1, 700, &[(b'm', &tags), (b'm', "*"), (b'r', "bytes=1-")]),
+        ("if none match", RangeSupport::Any, 1, 700, &[(b'n', &tags), (b'a', "x-gzip")]),
+        (
+            "dates",
+            RangeSupport::Any,
+            0,
+            700,
+            &[(b's', date), (b'u', "Sunday, 06-Nov-94 08:49:37 GMT")],
+        ),
+    ];
+    let rows = rows.map(|(name, ranges, entry, complete_len, fields)| {
+        let fields = fields.iter().map(|(letter, value)| (*letter, value.as_bytes()));
+        let input = Input {
+            is_head: name == "nothing",
+            has_gzip: true,
+            has_zstd: name == "codings",
+            ranges,
+            entry,
+            complete_len,
+            coded_len: 318,
+            fields: fields.collect(),
+        };
+        (name, input.to_bytes())
+    });
+    rows.into_iter()
+}
