@@ -128,7 +128,7 @@ impl<'a, S: ReadAt> EntryReader<'a, S> {
         Self { extraction: Extraction::new(plan), feed: Feed::exact(source), chunk: Bytes::new() }
     }
 
-    /// The next bytes of the content, at most 64 KiB; `None` at its verified end.
+    /// The next bytes of the content, at most 60 KiB; `None` at its verified end.
     ///
     /// # Errors
     /// [`Error::Entry`] where the entry breaks a rule, else what reading came to.
@@ -146,6 +146,7 @@ pub(crate) fn next_chunk<S: ReadAt + ?Sized>(
         match extraction.step(feed.fetched())? {
             ExtractStep::Need(extent) => feed.fill(extent)?,
             ExtractStep::Chunk(chunk) => return Ok(Some(chunk)),
+            ExtractStep::Skipped => {}
             ExtractStep::Done => return Ok(None),
         }
     }

@@ -21,7 +21,8 @@
 //! the other entries are read. Each [`Rule`] says what it is about.
 //!
 //! # Bounds
-//! The directory's own bytes, and beside them at most 16 bytes for each entry; [`Limits`] bounds both.
+//! The directory's own bytes, and beside them 14 bytes for each entry and 6 for each further name that
+//! it is found by, at most two; [`Limits`] bounds both.
 //! Reading an entry of any size takes less than 256 KiB beside the decoder's state.
 #![forbid(unsafe_code)]
 

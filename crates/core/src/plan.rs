@@ -20,7 +20,7 @@ pub const FIRST_FETCH_LEN: u64 = FETCH_LEN + HEADER_SLACK;
 /// How much longer than the directory's the local extra field is expected to be, in bytes.
 ///
 /// Info-ZIP's time stamps make it 4 longer, `zipalign` pads up to a page.
-const HEADER_SLACK: u64 = 4 * 1024;
+pub(crate) const HEADER_SLACK: u64 = 4 * 1024;
 
 /// What is known of an entry from the time its archive was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,10 +156,17 @@ impl EntryPlan {
 
     /// The next bytes of data to fetch from `at` on, the descriptor with the last of them.
     pub(crate) fn fetch_from(&self, data_offset: u64, at: u64) -> Extent {
-        let mut end = data_offset + self.entry.declared_compressed_size;
-        if self.data_offset.is_none() && self.entry.flags.has_data_descriptor() {
-            end = end.saturating_add(DataDescriptor::MAX_LEN as u64).min(self.boundary);
+        let data_end = data_offset + self.entry.declared_compressed_size;
+        let fetch_end = at.saturating_add(FETCH_LEN);
+        if fetch_end < data_end {
+            return at..fetch_end;
         }
-        at..end.min(at.saturating_add(FETCH_LEN)).max(at)
+        let has_descriptor = self.data_offset.is_none() && self.entry.flags.has_data_descriptor();
+        let end = if has_descriptor {
+            data_end.saturating_add(DataDescriptor::MAX_LEN as u64).min(self.boundary)
+        } else {
+            data_end
+        };
+        at..end.max(at)
     }
 }

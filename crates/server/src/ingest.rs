@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use entryway::{Archive, Error, FileSource, Limits, Progress, ReadAt};
 
 use crate::catalog::{Catalog, CatalogError, PipelineStatus, Push, PushTarget, Pushed, UtcMillis};
-use crate::store::{Published, Store, StoreError};
+use crate::store::{Published, Store, StoreError, withdraw};
 use crate::verification::{self, Verified};
 
 /// How far a submission has come; for a progress bar.
@@ -39,7 +39,8 @@ pub struct Ingested {
     pub verified: Verified,
 }
 
-/// Why an archive is not stored. Nothing of it is left then.
+/// Why an archive is not stored. Nothing of it can be reached then, and as good as always nothing is
+/// left of it: see [`withdraw`].
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// The file cannot be opened.
@@ -57,6 +58,12 @@ pub enum IngestError {
         path: PathBuf,
         /// Why.
         error: Error,
+    },
+    /// The store has a file for this archive already, and it is not what was stored.
+    #[error("{path} was damaged since it was stored: move it away, then hand the archive in again")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
     },
     /// The store failed.
     #[error(transparent)]
@@ -120,27 +127,40 @@ impl Intake<'_> {
         .map_err(refused)?;
 
         let published = staged.publish()?;
-        publish_sidecar(store, &published, &verified)?;
         let filename = path.file_name().unwrap_or_default().to_string_lossy();
-        let pushed = runtime.block_on(catalog.push(&Push {
-            project: target.project,
-            visibility: target.visibility,
-            ref_name: target.ref_name,
-            job: target.job,
-            pipeline: target.pipeline,
-            status,
-            sha256: published.sha256,
-            len: published.len,
-            entries: verified.directory().len() as u64,
-            filename: &filename,
-            expires_at: None,
-            now: UtcMillis::now(),
-        }))?;
-        Ok(Ingested { pushed, published, verified })
+        let recorded = publish_sidecar(store, &published, &verified).and_then(|()| {
+            let pushed = runtime.block_on(catalog.push(&Push {
+                project: target.project,
+                visibility: target.visibility,
+                ref_name: target.ref_name,
+                job: target.job,
+                pipeline: target.pipeline,
+                status,
+                sha256: published.sha256,
+                len: published.len,
+                entries: verified.directory().len() as u64,
+                filename: &filename,
+                expires_at: None,
+                now: UtcMillis::now(),
+            }))?;
+            Ok(pushed)
+        });
+        match recorded {
+            Ok(pushed) => Ok(Ingested { pushed, published, verified }),
+            Err(failed) => {
+                if let Err(error) = runtime.block_on(withdraw(store, published, catalog)) {
+                    tracing::warn!(%error, "the next server to start removes an archive");
+                }
+                Err(failed)
+            }
+        }
     }
 }
 
 /// Puts the sidecar beside the archive, bound to the file as it is in the store.
+///
+/// The verdicts are those of the bytes that were received: a file that was in the store before gets
+/// them only if it has the same bytes still.
 fn publish_sidecar(
     store: &Store,
     published: &Published,
@@ -148,6 +168,80 @@ fn publish_sidecar(
 ) -> Result<(), IngestError> {
     let open_error = |error| IngestError::Open { path: published.path.clone(), error };
     let stored = FileSource::open(&published.path).map_err(open_error)?;
+    if published.already_there
+        && verification::digest(&stored).map_err(open_error)? != published.sha256
+    {
+        return Err(IngestError::Damaged { path: published.path.clone() });
+    }
     store.publish_sidecar(&published.sha256, &verified.sidecar(&published.sha256, &stored))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use entryway_testkit::builder::{Archive as Zip, Entry};
+
+    use super::*;
+    use crate::catalog::Visibility;
+
+    fn blobs(folder: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.extend(blobs(&path));
+            } else if path.extension().is_some_and(|end| end == "zip" || end == "sidecar") {
+                found.push(path);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_push_that_fails_at_its_last_step_leaves_nothing() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let catalog = runtime.block_on(Catalog::open(folder.path())).unwrap();
+        let limits = Limits::default();
+        let intake = Intake { store: &store, catalog: &catalog, runtime: runtime.handle(), limits };
+        let archive = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, Zip::new().entry(Entry::stored(name, name)).build()).unwrap();
+            path
+        };
+        let (first, second) = (archive("first"), archive("second"));
+        let project = "group/app".parse().unwrap();
+        let target = |visibility| PushTarget {
+            project: &project,
+            visibility: Some(visibility),
+            ref_name: "main",
+            job: "build",
+            pipeline: None,
+        };
+
+        // While the first is verified, and so after it was judged, the project becomes another's.
+        let mut overtaken = false;
+        let outcome = intake.ingest(&first, &target(Visibility::Private), None, &mut |stage| {
+            if matches!(stage, Stage::Verifying { .. }) && !std::mem::replace(&mut overtaken, true)
+            {
+                intake.ingest(&second, &target(Visibility::Public), None, &mut |_| {}).unwrap();
+            }
+        });
+        let Err(IngestError::Catalog(CatalogError::VisibilityConflict { .. })) = outcome else {
+            panic!("{outcome:?}");
+        };
+        let mut left = blobs(&folder.path().join("blobs"));
+        let rows = runtime.block_on(catalog.blobs()).unwrap();
+        assert_eq!(rows.len(), 1);
+        let mut expected = [store.blob_path(&rows[0].sha256), store.sidecar_path(&rows[0].sha256)];
+        left.sort();
+        expected.sort();
+        assert_eq!(left, expected);
+
+        // What others have stored before is theirs.
+        let again = intake.ingest(&second, &target(Visibility::Private), None, &mut |_| {});
+        assert!(again.is_err());
+        assert!(store.open_blob(&rows[0].sha256).unwrap().is_some());
+    }
 }

@@ -388,11 +388,12 @@ fn unsatisfied_range(complete_len: u64) -> HeaderValue {
         .unwrap_or(HeaderValue::from_static("bytes */*"))
 }
 
-/// JSON in which every control character and the line separators U+2028 and U+2029 are escaped.
+/// JSON in which every character that is not seen is escaped: controls, line separators, marks that
+/// turn text round.
 ///
-/// JSON itself demands that only below U+0020; DEL, U+0080 to U+009F and the separators are escaped
-/// so that text out of an archive cannot steer a terminal or end a line of script. All JSON that
-/// the server answers is written by this.
+/// JSON itself demands that only below U+0020; the others are escaped so that text out of an archive
+/// cannot steer a terminal or its reader, or end a line of script. All JSON that the server answers
+/// and the program prints is written by this.
 ///
 /// # Errors
 /// Those of the value's own `Serialize`.
@@ -418,10 +419,11 @@ impl Formatter for EscapedControls {
         W: ?Sized + io::Write,
     {
         let mut written = 0;
-        for (at, found) in fragment.match_indices(is_escaped) {
+        for (at, found) in fragment.match_indices(is_unseen) {
             writer.write_all(&fragment.as_bytes()[written..at])?;
-            for character in found.chars() {
-                write!(writer, "\\u{:04x}", u32::from(character))?;
+            // RFC 8259 section 7: what is past U+FFFF is written as a surrogate pair.
+            for unit in found.encode_utf16() {
+                write!(writer, "\\u{unit:04x}")?;
             }
             written = at + found.len();
         }
@@ -429,8 +431,13 @@ impl Formatter for EscapedControls {
     }
 }
 
-fn is_escaped(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+/// Whether a character does something to a text instead of being seen in it: controls, separators of
+/// lines, spaces without width, marks that turn text round, tags.
+pub(crate) fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(character, '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -751,6 +758,8 @@ mod tests {
             ("DEL", "\u{7f}", r"\u007f"),
             ("C1", "a\u{80}\u{9f}b", r"a\u0080\u009fb"),
             ("line separators", "\u{2028}x\u{2029}", r"\u2028x\u2029"),
+            ("marks that turn text round", "\u{202e}x\u{2069}\u{61c}", r"\u202ex\u2069\u061c"),
+            ("past U+FFFF", "\u{1f600}\u{e0041}", "\u{1f600}\\udb40\\udc41"),
             ("others stay", "\u{a0}\u{e9}\u{1f600}", "\u{a0}\u{e9}\u{1f600}"),
         ];
         for (name, text, want) in rows {

@@ -1,11 +1,19 @@
-//! The verification of an archive when it is stored: every entry decoded once, the verdicts kept.
+//! The verification of an archive when it is stored: every entry decoded once, the verdicts kept;
+//! and of its file, whether it is still what was stored.
+
+use std::io;
 
 use entryway::sidecar::{self, Binding};
 use entryway::{
     Archive, Directory, Error, FileSource, Limits, Progress, ReadAt, Refusal, Standing,
 };
 
+use sha2::{Digest, Sha256};
+
 use crate::store::Sha256Digest;
+
+/// Bytes hashed at a time.
+const HASH_LEN: usize = 128 * 1024;
 
 /// An archive of which every entry has been decoded.
 #[derive(Debug)]
@@ -28,6 +36,25 @@ pub fn verify(
     let mut standings = Vec::with_capacity(archive.directory().len());
     archive.verify(progress, |_, standing| standings.push(standing))?;
     Ok(Verified { directory: archive.directory().clone(), standings })
+}
+
+/// The digest of a file as it is now: whether it still is what its name says.
+///
+/// # Errors
+/// What reading it came to.
+pub fn digest(source: &FileSource) -> io::Result<Sha256Digest> {
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; HASH_LEN];
+    let mut offset = 0;
+    loop {
+        match source.read_at(offset, &mut buffer)? {
+            0 => return Ok(Sha256Digest(digest.finalize().into())),
+            read_len => {
+                digest.update(&buffer[..read_len]);
+                offset += read_len as u64;
+            }
+        }
+    }
 }
 
 impl Verified {

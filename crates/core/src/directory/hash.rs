@@ -5,8 +5,6 @@
 //! Two different names of at most L chunks are two different polynomials of degree at most L + 1,
 //! which agree on at most L + 1 points; for a k drawn at random among 2^61 - 1 that is a chance of
 //! (L + 1) / p, for names of 65,535 bytes less than 2^-47. Whoever makes the archive does not know k.
-//! One multiplication per 7 bytes; SipHash-1-3, the usual keyed choice, took about four times as long
-//! on names of 40 bytes, which is most of the time of opening an archive.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -17,9 +15,12 @@ pub(crate) const HASH_BITS: u32 = 61;
 /// Bytes of a name in one coefficient.
 const CHUNK: usize = 7;
 
-/// The secret point at which names are evaluated.
+/// The secret point at which names are evaluated, and its powers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct HashKey(u64);
+pub(crate) struct HashKey {
+    /// k, k^2, k^3 and k^4 modulo p.
+    powers: [u64; 4],
+}
 
 impl HashKey {
     /// Draws a key from the randomness that the standard library's maps use.
@@ -30,12 +31,16 @@ impl HashKey {
     /// The key with this number; a sidecar keeps the number.
     pub(crate) fn from_u64(number: u64) -> Self {
         // 0 and 1 would make every name's hash depend on a few of its bytes only.
-        Self(number % (P - 2) + 2)
+        let k = number % (P - 2) + 2;
+        let k2 = fold(u128::from(k) * u128::from(k));
+        let k3 = fold(u128::from(k2) * u128::from(k));
+        let k4 = fold(u128::from(k2) * u128::from(k2));
+        Self { powers: [k, k2, k3, k4] }
     }
 
     /// A number that [`Self::from_u64`] gives the same key for.
     pub(crate) fn to_u64(self) -> u64 {
-        self.0 - 2
+        self.powers[0] - 2
     }
 
     /// The hash of a name: below 2^61.
@@ -43,26 +48,55 @@ impl HashKey {
     pub(crate) fn hash(self, name: &[u8]) -> u64 {
         let mut hash = 0;
         let mut rest = name;
-        // Eight bytes are loaded where seven are wanted: one load instead of three.
-        while let Some((eight, _)) = rest.split_first_chunk::<8>() {
-            hash = self.step(hash, u64::from_le_bytes(*eight) & ((1 << (8 * CHUNK)) - 1));
+        // Four coefficients at once: (((h + a)k + b)k + c)k + d)k multiplied out, so that one
+        // reduction serves them. Measured over 100,000 names of 49 bytes, ns each: 17.5 one by one
+        // with a copy for the last bytes, 15.3 four at once with it, 11 as it is; SipHash-1-3 14 to 15.
+        while rest.len() > 4 * CHUNK {
+            let [k, k2, k3, k4] = self.powers.map(u128::from);
+            let term = |at: usize| u128::from(coefficient(&rest[at * CHUNK..]));
+            // Each product is below 2^123 and the sum of four below 2^125.
+            let sum = (u128::from(hash) + term(0)) * k4 + term(1) * k3 + term(2) * k2 + term(3) * k;
+            hash = fold(sum);
+            rest = &rest[4 * CHUNK..];
+        }
+        while rest.len() > CHUNK {
+            hash = self.step(hash, coefficient(rest));
             rest = &rest[CHUNK..];
         }
-        // At most seven bytes are left: one coefficient, or none.
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        hash = self.step(hash, u64::from_le_bytes(last));
-        self.step(hash, name.len() as u64)
+        let [k, k2, ..] = self.powers.map(u128::from);
+        let last = u128::from(hash) + u128::from(last_coefficient(name, rest.len()));
+        fold(last * k2 + name.len() as u128 * k)
     }
 
     /// (hash + coefficient) * k mod p, for a hash and a coefficient below 2^61.
     #[inline]
     fn step(self, hash: u64, coefficient: u64) -> u64 {
-        // The sum is below 2^62 and k below 2^61: the product fits 123 bits, its halves 62 and 61.
-        let product = u128::from(hash + coefficient) * u128::from(self.0);
-        let folded = (product as u64 & P) + (product >> HASH_BITS) as u64;
-        if folded >= P { folded - P } else { folded }
+        fold(u128::from(hash + coefficient) * u128::from(self.powers[0]))
     }
+}
+
+/// The first seven of at least eight bytes: one load where three would be needed for seven.
+#[inline]
+fn coefficient(bytes: &[u8]) -> u64 {
+    bytes.first_chunk::<8>().map_or(0, |eight| u64::from_le_bytes(*eight)) & (u64::MAX >> 8)
+}
+
+/// The last `len` bytes of a name, at most seven; a copy of so many would be a call.
+#[inline]
+fn last_coefficient(name: &[u8], len: usize) -> u64 {
+    match name.last_chunk::<8>() {
+        Some(eight) => u64::from_le_bytes(*eight) >> (8 * (8 - len)),
+        None => name[name.len() - len..].iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b)),
+    }
+}
+
+/// A sum of products, below 2^125, modulo p.
+#[inline]
+fn fold(sum: u128) -> u64 {
+    // 2^61 is 1 modulo p: the halves are added, below 2^61 + 2^64 in 128 bits, and once more.
+    let once = (sum & u128::from(P)) + (sum >> HASH_BITS);
+    let twice = (once as u64 & P) + (once >> HASH_BITS) as u64;
+    if twice >= P { twice - P } else { twice }
 }
 
 #[cfg(test)]
@@ -79,9 +113,9 @@ mod tests {
         }
         coefficients.push(rest.iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b)));
         coefficients.push(name.len() as u64);
-        coefficients
-            .into_iter()
-            .fold(0, |hash, c| (u128::from(hash + c) * u128::from(key.0) % u128::from(P)) as u64)
+        coefficients.into_iter().fold(0, |hash, c| {
+            (u128::from(hash + c) * u128::from(key.powers[0]) % u128::from(P)) as u64
+        })
     }
 
     #[test]

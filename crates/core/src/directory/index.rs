@@ -5,12 +5,18 @@ use super::hash::HASH_BITS;
 /// Bits of a slot that hold a record offset; the rest holds bits of the hash.
 pub(crate) const OFFSET_BITS: u32 = 28;
 const OFFSET_MASK: u32 = (1 << OFFSET_BITS) - 1;
+/// Slots that an insertion passes before it looks at the names in them.
+///
+/// Among different names hardly a probe is that long. Among equal ones, which an archive may have by
+/// the million, each would be longer than the last, and the time to open it grow with their square.
+const LONG_PROBE: usize = 64;
 /// A slot that holds nothing. No record starts at the offset it would name: records take 46 bytes.
 pub(crate) const EMPTY: u32 = u32::MAX;
 
-/// Slots for `keys` keys: a third more than keys, so that a probe for an absent name stays short.
+/// Slots for `keys` keys: a third more than keys, so that a probe for an absent name stays short, and
+/// none for none.
 pub(crate) fn slots_for(keys: u64) -> u64 {
-    keys + keys / 3 + 1
+    if keys == 0 { 0 } else { keys + keys / 3 + 1 }
 }
 
 /// The slot at which the probe for a hash starts.
@@ -38,6 +44,33 @@ pub(crate) fn record_offset(slot: u32) -> u32 {
     slot & OFFSET_MASK
 }
 
+/// The slot in which a record with this hash goes: the first empty one from its own on.
+///
+/// `slot_at` gives what a slot holds; the table is not full. On a long probe, `enough` is asked of
+/// each record that may have the same name, and `None` is the answer where it says that there are
+/// enough of them.
+#[inline]
+pub(crate) fn free_slot(
+    slots: usize,
+    hash: u64,
+    slot_at: impl Fn(usize) -> u32,
+    mut enough: impl FnMut(u32) -> bool,
+) -> Option<usize> {
+    let mut at = first_slot(hash, slots as u64) as usize;
+    let mut passed = 0;
+    loop {
+        let slot = slot_at(at);
+        if slot == EMPTY {
+            return Some(at);
+        }
+        if passed >= LONG_PROBE && may_match(slot, hash) && enough(record_offset(slot)) {
+            return None;
+        }
+        passed += 1;
+        at = if at + 1 == slots { 0 } else { at + 1 };
+    }
+}
+
 /// A table of record offsets, found by the hash of a name.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
@@ -47,8 +80,7 @@ pub(crate) struct Table {
 impl Table {
     /// A table with room for `keys` keys.
     pub(crate) fn with_room_for(keys: u64) -> Self {
-        let slots = if keys == 0 { 0 } else { slots_for(keys) };
-        Self { slots: vec![EMPTY; slots as usize].into_boxed_slice() }
+        Self { slots: vec![EMPTY; slots_for(keys) as usize].into_boxed_slice() }
     }
 
     /// Bytes on the heap.
@@ -56,14 +88,20 @@ impl Table {
         size_of_val(&*self.slots) as u64
     }
 
-    /// Puts a record in. Records of one name are found again in the order in which they came.
+    /// Puts a record in, unless there are enough of its name; see [`free_slot`].
+    ///
+    /// Records of one name are found again in the order in which they came.
     #[inline]
-    pub(crate) fn insert(&mut self, hash: u64, record_offset: u32) {
-        let mut at = first_slot(hash, self.slots.len() as u64) as usize;
-        while self.slots[at] != EMPTY {
-            at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
+    pub(crate) fn insert(
+        &mut self,
+        hash: u64,
+        record_offset: u32,
+        enough: impl FnMut(u32) -> bool,
+    ) {
+        let slots = &mut self.slots;
+        if let Some(at) = free_slot(slots.len(), hash, |at| slots[at], enough) {
+            slots[at] = slot_value(hash, record_offset);
         }
-        self.slots[at] = slot_value(hash, record_offset);
     }
 
     /// The records that may have the name with this hash; most others are left out.

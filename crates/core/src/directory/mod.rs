@@ -6,14 +6,16 @@
 mod hash;
 mod index;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 pub(crate) use self::hash::HashKey;
 use self::index::Table;
 pub(crate) use self::index::{
-    EMPTY as EMPTY_SLOT, first_slot, may_match, record_offset, slot_value, slots_for,
+    EMPTY as EMPTY_SLOT, first_slot, free_slot, may_match, record_offset, slot_value, slots_for,
 };
-use crate::entry::Entry;
+use crate::entry::{Entry, resolve_zip64};
 use crate::error::{Error, Record, Refusal, Rule, at};
 use crate::limits::{Limit, Limits};
 use crate::locate::DirectoryExtent;
@@ -77,7 +79,7 @@ impl Directory {
 
         let key = HashKey::random();
         let mut names = Table::with_room_for(declared);
-        let mut aliases: Vec<(u64, u32)> = Vec::new();
+        let mut aliases: Vec<(u64, u32, AliasStep)> = Vec::new();
         let mut local_header_offsets = Vec::with_capacity(declared as usize);
         let mut offset = 0;
         for found in 0..declared {
@@ -89,8 +91,14 @@ impl Directory {
             };
             // Below 2^28: the limit on the directory's size.
             let header_offset = offset as u32;
-            names.insert(key.hash(header.name), header_offset);
-            for_each_alias(&header, |alias| aliases.push((key.hash(alias), header_offset)));
+            names.insert(
+                key.hash(header.name),
+                header_offset,
+                enough_of_name(&header, |offset| record_at(&bytes, offset)),
+            );
+            for_each_alias(&header, |step, alias| {
+                aliases.push((key.hash(alias), header_offset, step));
+            });
             let (entry, _) = Entry::from_header(&header, header_offset, &extent);
             local_header_offsets.push(entry.local_header_offset);
             offset += header.record_len();
@@ -99,8 +107,11 @@ impl Directory {
 
         check_index(aliases.len() as u64)?;
         let mut alias_table = Table::with_room_for(aliases.len() as u64);
-        for &(hash, header_offset) in &aliases {
-            alias_table.insert(hash, header_offset);
+        for (hash, header_offset, step) in aliases {
+            if let Some(header) = record_at(&bytes, header_offset) {
+                let enough = enough_of_alias(&header, step, |offset| record_at(&bytes, offset));
+                alias_table.insert(hash, header_offset, enough);
+            }
         }
         // Most archives list their entries in the order of the files: then this only looks.
         if !local_header_offsets.is_sorted() {
@@ -169,8 +180,8 @@ impl Directory {
         }
     }
 
-    fn header_at(&self, offset: u32) -> Option<CentralDirectoryHeader<'_>> {
-        CentralDirectoryHeader::parse(self.bytes.get(offset as usize..)?)
+    pub(crate) fn header_at(&self, offset: u32) -> Option<CentralDirectoryHeader<'_>> {
+        record_at(&self.bytes, offset)
     }
 
     /// The entry's raw name, which is its identity.
@@ -256,8 +267,14 @@ impl Directory {
         header: &CentralDirectoryHeader<'_>,
         place: crate::error::At,
     ) -> Result<(), Refusal> {
-        let same_name = self.with_raw_name(header.name, self.key.hash(header.name));
-        if !entry.is_directory && same_name.take(2).count() > 1 {
+        let mut same_name = self.with_raw_name(header.name, self.key.hash(header.name));
+        // An empty directory may be listed any number of times.
+        let is_duplicate = if entry.is_directory {
+            same_name.any(|(other, _)| declares_content(&other))
+        } else {
+            same_name.nth(1).is_some()
+        };
+        if is_duplicate {
             return Err(place.breaks(Rule::Duplicate));
         }
         let mut twin = Vec::with_capacity(header.name.len() + 1);
@@ -267,7 +284,10 @@ impl Directory {
         } else {
             twin.push(b'/');
         }
-        if self.with_raw_name(&twin, self.key.hash(&twin)).next().is_some() {
+        // `a/` and `a//` are two directories.
+        let is_file_and_directory = !(entry.is_directory && twin.ends_with(b"/"))
+            && self.with_raw_name(&twin, self.key.hash(&twin)).next().is_some();
+        if is_file_and_directory {
             return Err(place.breaks(Rule::FileAndDirectory));
         }
         Ok(())
@@ -289,6 +309,55 @@ impl Directory {
     }
 }
 
+/// The record at an offset of the directory's bytes.
+fn record_at(bytes: &[u8], offset: u32) -> Option<CentralDirectoryHeader<'_>> {
+    CentralDirectoryHeader::parse(bytes.get(offset as usize..)?)
+}
+
+/// Whether the entry has content, as far as its header says.
+fn declares_content(header: &CentralDirectoryHeader<'_>) -> bool {
+    let zip64 = resolve_zip64(header.extra, header.saturated()).unwrap_or_default();
+    zip64.uncompressed_size.unwrap_or(header.uncompressed_size.into()) != 0
+}
+
+/// Counts the records of this one's name, for a table that has many of them.
+///
+/// Two are enough for every question: the first is the one that is found, and the second makes it a
+/// duplicate. Of directories, with content and without are two kinds.
+pub(crate) fn enough_of_name<'a>(
+    header: &CentralDirectoryHeader<'a>,
+    record_at: impl Fn(u32) -> Option<CentralDirectoryHeader<'a>>,
+) -> impl FnMut(u32) -> bool {
+    let mut same = 0;
+    move |other| {
+        let is_same = record_at(other).is_some_and(|other| {
+            other.name == header.name && declares_content(&other) == declares_content(header)
+        });
+        same += u32::from(is_same);
+        same == 2
+    }
+}
+
+/// Counts the records that answer to this one's alias, for a table that has many of them.
+///
+/// One of the same raw name is the same answer; two of other names, which are two different ones
+/// for the same reason, make the alias ambiguous whatever else answers to it.
+pub(crate) fn enough_of_alias<'a>(
+    header: &CentralDirectoryHeader<'a>,
+    step: AliasStep,
+    record_at: impl Fn(u32) -> Option<CentralDirectoryHeader<'a>>,
+) -> impl FnMut(u32) -> bool {
+    let mut others = 0;
+    move |other| {
+        let Some(other) = record_at(other) else { return false };
+        if step.alias(&other) != step.alias(header) {
+            return false;
+        }
+        others += u32::from(other.name != header.name);
+        other.name == header.name || others == 2
+    }
+}
+
 /// The second and third step of a lookup.
 #[derive(Clone, Copy)]
 pub(crate) enum AliasStep {
@@ -297,19 +366,30 @@ pub(crate) enum AliasStep {
 }
 
 impl AliasStep {
+    /// The name under which the entry of this header is found in this step.
+    fn alias<'a>(self, header: &CentralDirectoryHeader<'a>) -> Option<Cow<'a, [u8]>> {
+        match self {
+            Self::WithoutDotSlash => name::without_dot_slash(header.name).map(Cow::Borrowed),
+            Self::Display => Some(match name::display(header.name, header.extra) {
+                Cow::Borrowed(name) => Cow::Borrowed(name.as_bytes()),
+                Cow::Owned(name) => Cow::Owned(name.into_bytes()),
+            }),
+        }
+    }
+
     /// Whether the entry of this header answers to `name` in this step.
     pub(crate) fn matches(self, header: &CentralDirectoryHeader<'_>, name: &[u8]) -> bool {
-        match self {
-            Self::WithoutDotSlash => name::without_dot_slash(header.name) == Some(name),
-            Self::Display => name::display(header.name, header.extra).as_bytes() == name,
-        }
+        self.alias(header).is_some_and(|alias| *alias == *name)
     }
 }
 
 /// Calls `f` with each name other than the raw one under which the entry is found.
-pub(crate) fn for_each_alias(header: &CentralDirectoryHeader<'_>, mut f: impl FnMut(&[u8])) {
+pub(crate) fn for_each_alias(
+    header: &CentralDirectoryHeader<'_>,
+    mut f: impl FnMut(AliasStep, &[u8]),
+) {
     if let Some(rest) = name::without_dot_slash(header.name) {
-        f(rest);
+        f(AliasStep::WithoutDotSlash, rest);
     }
     // A Unicode path or a name that is not UTF-8: nothing else is displayed under another name.
     let may_have_path =
@@ -317,7 +397,7 @@ pub(crate) fn for_each_alias(header: &CentralDirectoryHeader<'_>, mut f: impl Fn
     if may_have_path || !header.name.is_ascii() {
         let display = name::display(header.name, header.extra);
         if display.as_bytes() != header.name {
-            f(display.as_bytes());
+            f(AliasStep::Display, display.as_bytes());
         }
     }
 }

@@ -15,13 +15,22 @@ use bytes::Bytes;
 use self::content::{Content, Decoded};
 pub use self::text::TextProbe;
 use crate::error::{Error, Record, Rule, at};
-use crate::plan::EntryPlan;
+use crate::plan::{EntryPlan, FIRST_FETCH_LEN, HEADER_SLACK};
 use crate::record::{DataDescriptor, LocalFileHeader};
 use crate::verdict;
 use crate::window::{Extent, Window};
 
 /// Bytes of content in one chunk, at most.
-pub const CHUNK_LEN: usize = 64 * 1024;
+///
+/// Two chunks (one being filled, one held back) and the longest fetch (a header with a name and an
+/// extra field of 64 KiB each) take less than 256 KiB together.
+pub const CHUNK_LEN: usize = 60 * 1024;
+
+/// The longest fetch: what [`EntryPlan::first_fetch`] asks for in front of a header of any length.
+const LONGEST_FETCH_LEN: usize =
+    LocalFileHeader::FIXED_LEN + 2 * u16::MAX as usize + HEADER_SLACK as usize;
+const _: () = assert!(LONGEST_FETCH_LEN + 2 * CHUNK_LEN < 256 * 1024);
+const _: () = assert!(FIRST_FETCH_LEN as usize <= LONGEST_FETCH_LEN);
 
 /// Bytes of the archive in hand, shared: chunks of stored content are slices of them.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +71,9 @@ pub enum ExtractStep {
     Need(Extent),
     /// The next bytes of the content, never empty.
     Chunk(Bytes),
+    /// Content was decoded that nobody wants, [`CHUNK_LEN`] of it at most; the next call goes on with
+    /// the same bytes. Whoever serves others meanwhile can let them have a turn.
+    Skipped,
     /// All has been given and checked.
     Done,
 }
@@ -78,8 +90,8 @@ enum Stage {
 
 /// The reading of one entry, or of ranges of it.
 ///
-/// Memory: the caller's fetched bytes (64 KiB and a header), one chunk being filled, one held back,
-/// and the decoder's state ([`entryway_inflate::STATE_SIZE_BOUND`]): below 256 KiB for every entry.
+/// Memory: the caller's fetched bytes, one chunk being filled and one held back, together below 256 KiB
+/// for every entry; and the decoder's state ([`entryway_inflate::STATE_SIZE_BOUND`]).
 #[derive(Debug)]
 pub struct Extraction {
     plan: EntryPlan,
@@ -156,8 +168,8 @@ impl Extraction {
                     }
                 }
                 &Stage::Data { data_offset } => {
-                    if let Some(extent) = self.read_data(data_offset, fetched)? {
-                        return Ok(ExtractStep::Need(extent));
+                    if let Some(step) = self.read_data(data_offset, fetched)? {
+                        return Ok(step);
                     }
                 }
                 &Stage::Descriptor { offset } => {
@@ -206,8 +218,12 @@ impl Extraction {
         Ok(None)
     }
 
-    /// Decodes one chunk, or ends the data; gives the extent it lacks.
-    fn read_data(&mut self, data_offset: u64, fetched: &Fetched) -> Result<Option<Extent>, Error> {
+    /// Decodes one chunk, or ends the data; gives the step where that makes one.
+    fn read_data(
+        &mut self,
+        data_offset: u64,
+        fetched: &Fetched,
+    ) -> Result<Option<ExtractStep>, Error> {
         let data_end = data_offset + self.plan.entry.declared_compressed_size;
         let next = data_offset + self.content.consumed();
         let input = fetched.shared(next, data_end);
@@ -215,14 +231,14 @@ impl Extraction {
         match self.content.decode(&input, data_offset)? {
             Decoded::NeedsInput => {
                 let next = data_offset + self.content.consumed();
-                Ok(Some(self.plan.fetch_from(data_offset, next)))
+                Ok(Some(ExtractStep::Need(self.plan.fetch_from(data_offset, next))))
             }
             Decoded::Chunk(chunk) => {
-                self.take(chunk_offset, chunk);
+                let is_wanted = self.take(chunk_offset, chunk);
                 if !self.reaches_end && self.parts.as_ref().is_some_and(VecDeque::is_empty) {
                     self.finish();
                 }
-                Ok(None)
+                Ok((!is_wanted).then_some(ExtractStep::Skipped))
             }
             Decoded::Finished => {
                 if self.plan.data_offset.is_none() && self.plan.entry.flags.has_data_descriptor() {
@@ -235,14 +251,16 @@ impl Extraction {
         }
     }
 
-    /// Keeps what is wanted of a chunk of content that starts at `offset`.
-    fn take(&mut self, offset: u64, chunk: Bytes) {
+    /// Keeps what is wanted of a chunk of content that starts at `offset`; says whether any of it is.
+    fn take(&mut self, offset: u64, chunk: Bytes) -> bool {
         let Some(parts) = &mut self.parts else {
             self.ready.extend(self.held.replace(chunk));
-            return;
+            return true;
         };
         let end = offset + chunk.len() as u64;
+        let mut is_wanted = false;
         while let Some(part) = parts.front_mut().filter(|part| part.start < end) {
+            is_wanted = true;
             let until = part.end.min(end);
             let piece = (part.start - offset) as usize..(until - offset) as usize;
             self.ready.extend(self.held.replace(chunk.slice(piece)));
@@ -252,6 +270,7 @@ impl Extraction {
             }
             parts.pop_front();
         }
+        is_wanted
     }
 
     fn finish(&mut self) {

@@ -74,13 +74,17 @@ impl<S: ReadAt> Sidecar<S> {
         if let Some(candidate) = raw.first() {
             return self.describe(candidate).map(Some);
         }
-        for step in [AliasStep::WithoutDotSlash, AliasStep::Display] {
-            let matching =
-                self.candidates(archive, self.aliases, name, |header| step.matches(header, name))?;
-            let Some(first) = matching.first() else { continue };
-            let raw_name =
-                |candidate: &Candidate| candidate.header().map(|header| header.name.to_vec());
-            if matching.iter().any(|other| raw_name(other) != raw_name(first)) {
+        let steps = [AliasStep::WithoutDotSlash, AliasStep::Display];
+        let aliases = self.candidates(archive, self.aliases, name, |header| {
+            steps.iter().any(|step| step.matches(header, name))
+        })?;
+        for step in steps {
+            let mut matching = aliases.iter().filter_map(|candidate| {
+                let header = candidate.header().filter(|header| step.matches(header, name))?;
+                Some((candidate, header.name))
+            });
+            let Some((first, raw_name)) = matching.next() else { continue };
+            if matching.any(|(_, other)| other != raw_name) {
                 return Err(FindError::Refused(Refusal::ambiguous_name()));
             }
             return self.describe(first).map(Some);
@@ -125,7 +129,11 @@ impl<S: ReadAt> Sidecar<S> {
         ordinal: u32,
         name_len: usize,
     ) -> Result<Candidate, FindError> {
+        // Below 2^63 + 2^32: the directory lies within the archive.
         let start = self.directory.start + u64::from(record_offset);
+        if start > self.directory.end {
+            return Err(SidecarError::Foreign.into());
+        }
         let wanted = CentralDirectoryHeader::FIXED_LEN as u64 + name_len as u64 + RECORD_SLACK;
         let mut end = (start + wanted).min(self.directory.end).max(start);
         loop {

@@ -3,7 +3,8 @@
 use super::page::{self, PAGE_LEN, items_per_page};
 use super::{Binding, FACT_LEN, MAGIC, PAIR_LEN, REFUSAL_LEN, VERSION, section, standing};
 use crate::directory::{
-    Directory, EMPTY_SLOT, HashKey, first_slot, for_each_alias, slot_value, slots_for,
+    Directory, EMPTY_SLOT, HashKey, enough_of_alias, enough_of_name, for_each_alias, free_slot,
+    slot_value, slots_for,
 };
 use crate::error::Refusal;
 use crate::limits::Limit;
@@ -21,15 +22,19 @@ pub fn write(directory: &Directory, binding: &Binding, standings: &[Standing]) -
     let mut alias_hashes = Vec::new();
     let mut sorted = Vec::with_capacity(directory.len());
     for ((header, record_offset), ordinal) in directory.headers().zip(0u32..) {
-        names.insert(key.hash(header.name), record_offset, ordinal);
-        for_each_alias(&header, |alias| {
-            alias_hashes.push((key.hash(alias), record_offset, ordinal));
+        let enough = enough_of_name(&header, |offset| directory.header_at(offset));
+        names.insert(key.hash(header.name), record_offset, ordinal, enough);
+        for_each_alias(&header, |step, alias| {
+            alias_hashes.push((key.hash(alias), record_offset, ordinal, step));
         });
         sorted.push((header.name, record_offset, ordinal));
     }
     let mut aliases = Pairs::table(alias_hashes.len() as u64);
-    for (hash, record_offset, ordinal) in alias_hashes {
-        aliases.insert(hash, record_offset, ordinal);
+    for (hash, record_offset, ordinal, step) in alias_hashes {
+        if let Some(header) = directory.header_at(record_offset) {
+            let enough = enough_of_alias(&header, step, |offset| directory.header_at(offset));
+            aliases.insert(hash, record_offset, ordinal, enough);
+        }
     }
     sorted.sort_unstable();
 
@@ -97,16 +102,20 @@ struct Pairs(Vec<(u32, u32)>);
 
 impl Pairs {
     fn table(keys: u64) -> Self {
-        let slots = if keys == 0 { 0 } else { slots_for(keys) };
-        Self(vec![(EMPTY_SLOT, 0); slots as usize])
+        Self(vec![(EMPTY_SLOT, 0); slots_for(keys) as usize])
     }
 
-    fn insert(&mut self, hash: u64, record_offset: u32, ordinal: u32) {
-        let mut at = first_slot(hash, self.0.len() as u64) as usize;
-        while self.0[at].0 != EMPTY_SLOT {
-            at = (at + 1) % self.0.len();
+    fn insert(
+        &mut self,
+        hash: u64,
+        record_offset: u32,
+        ordinal: u32,
+        enough: impl FnMut(u32) -> bool,
+    ) {
+        let slots = &mut self.0;
+        if let Some(at) = free_slot(slots.len(), hash, |at| slots[at].0, enough) {
+            slots[at] = (slot_value(hash, record_offset), ordinal);
         }
-        self.0[at] = (slot_value(hash, record_offset), ordinal);
     }
 
     fn into_bytes(self) -> Vec<u8> {

@@ -67,7 +67,7 @@ pub(crate) fn open_directory<S: ReadAt + ?Sized>(
 pub(crate) struct Feed<'a, S: ?Sized> {
     source: &'a S,
     fetched: Fetched,
-    /// Bytes to fetch at once at least, for a caller that will want what follows.
+    /// The most bytes to fetch at once, for a caller that will want what follows.
     read_ahead: u64,
     /// Where reading ahead ends.
     end: u64,
@@ -79,7 +79,8 @@ impl<'a, S: ReadAt + ?Sized> Feed<'a, S> {
         Self { source, fetched: Fetched::default(), read_ahead: 0, end: 0 }
     }
 
-    /// A feed that fetches `read_ahead` bytes at once, up to `end`.
+    /// A feed that fetches up to `read_ahead` bytes at once, up to `end`, as long as it is asked for
+    /// what follows the bytes in hand.
     pub(crate) fn ahead(source: &'a S, read_ahead: u64, end: u64) -> Self {
         Self { read_ahead, end, ..Self::exact(source) }
     }
@@ -93,7 +94,15 @@ impl<'a, S: ReadAt + ?Sized> Feed<'a, S> {
         if self.fetched.covers(&extent) {
             return Ok(());
         }
-        let ahead = extent.start.saturating_add(self.read_ahead).min(self.end);
+        // Twice as much as before where one fetch follows another. An archive whose directory jumps
+        // to and fro costs what its entries do, and not a whole read ahead for each.
+        let in_hand = self.fetched.bytes.len() as u64;
+        let goes_on = extent
+            .start
+            .checked_sub(self.fetched.offset)
+            .is_some_and(|distance| distance <= in_hand);
+        let ahead = if goes_on { self.read_ahead.min(2 * in_hand) } else { 0 };
+        let ahead = extent.start.saturating_add(ahead).min(self.end);
         let extent = extent.start..extent.end.max(ahead);
         // Released first: one fetch is held at a time.
         self.fetched = Fetched::default();

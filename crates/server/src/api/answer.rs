@@ -1,5 +1,7 @@
 //! The answers themselves: a file, an archive, a line of text.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use entryway::Error;
 use entryway_http::{EntryHeaders, Outcome, Plan, RequestHead, file_body, plan};
@@ -14,7 +16,7 @@ use crate::reply::Failure;
 /// One file out of an archive (endpoints C and D).
 pub(super) async fn file(
     head: &Parts,
-    archive: &OpenArchive,
+    archive: &Arc<OpenArchive>,
     entry: &ServedEntry,
     address: Address,
     cache_control: &HeaderValue,
@@ -28,12 +30,13 @@ pub(super) async fn file(
         .body(archive.source(), &plan, multipart)
         .await
         .map_err(|error| unreadable(&error, archive, entry))?;
-    *answer.body_mut() = AnswerBody::of_entry(body, *archive.sha256(), &entry.found().raw_name);
+    *answer.body_mut() = AnswerBody::of_entry(body, archive, &entry.found().raw_name);
     Ok(answer)
 }
 
 /// What an entry whose bytes are not what they should be is answered with, before the head is out.
 fn unreadable(error: &Error, archive: &OpenArchive, entry: &ServedEntry) -> Failure {
+    archive.failed(error);
     match error {
         // Good when it was stored: then the file has changed, and it is the server's fault.
         Error::Entry(refusal) if !entry.is_verified() && !archive.was_changed() => refused(refusal),
@@ -44,7 +47,7 @@ fn unreadable(error: &Error, archive: &OpenArchive, entry: &ServedEntry) -> Fail
 /// A whole archive (endpoints A and B).
 pub(super) fn archive(
     head: &Parts,
-    archive: &OpenArchive,
+    archive: &Arc<OpenArchive>,
     cache_control: &HeaderValue,
 ) -> Result<Answer, Failure> {
     let headers = archive.download();
@@ -53,7 +56,7 @@ pub(super) fn archive(
     *answer.status_mut() = plan.status();
     let multipart = headers.write(&plan, cache_control, answer.headers_mut());
     let body = file_body(archive.source().clone(), &plan, multipart);
-    *answer.body_mut() = AnswerBody::of_archive(body, *archive.sha256());
+    *answer.body_mut() = AnswerBody::of_archive(body, archive);
     Ok(answer)
 }
 

@@ -1,6 +1,7 @@
 //! The body of an answer, watched: one that breaks off is logged with what it was about.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -8,19 +9,17 @@ use entryway::{Error, FileSource};
 use entryway_http::EntryBody;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::store::Sha256Digest;
+use crate::archives::OpenArchive;
 
 /// A body of bytes in hand, of an entry, or of an archive.
-#[derive(Debug)]
 pub struct AnswerBody {
     inner: EntryBody<FileSource>,
     subject: Option<Box<Subject>>,
 }
 
 /// What a body is about.
-#[derive(Debug)]
 struct Subject {
-    sha256: Sha256Digest,
+    archive: Arc<OpenArchive>,
     /// The raw name of the entry, or `None` for the archive.
     entry: Option<Bytes>,
 }
@@ -40,17 +39,27 @@ impl AnswerBody {
 
     pub(super) fn of_entry(
         inner: EntryBody<FileSource>,
-        sha256: Sha256Digest,
+        archive: &Arc<OpenArchive>,
         raw_name: &Bytes,
     ) -> Self {
-        let subject =
-            inner.reads().then(|| Box::new(Subject { sha256, entry: Some(raw_name.clone()) }));
-        Self { inner, subject }
+        Self::of(inner, archive, Some(raw_name))
     }
 
-    pub(super) fn of_archive(inner: EntryBody<FileSource>, sha256: Sha256Digest) -> Self {
-        let subject = inner.reads().then(|| Box::new(Subject { sha256, entry: None }));
+    pub(super) fn of_archive(inner: EntryBody<FileSource>, archive: &Arc<OpenArchive>) -> Self {
+        Self::of(inner, archive, None)
+    }
+
+    fn of(inner: EntryBody<FileSource>, archive: &Arc<OpenArchive>, entry: Option<&Bytes>) -> Self {
+        let subject = inner
+            .reads()
+            .then(|| Box::new(Subject { archive: Arc::clone(archive), entry: entry.cloned() }));
         Self { inner, subject }
+    }
+}
+
+impl std::fmt::Debug for AnswerBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.inner.fmt(f)
     }
 }
 
@@ -68,9 +77,10 @@ impl Body for AnswerBody {
             // Debug escapes what a hostile name may hold.
             let entry = subject.entry.as_ref().map(|name| String::from_utf8_lossy(name));
             tracing::error!(
-                sha256 = %subject.sha256, ?entry, label = error.label(), %error,
+                sha256 = %subject.archive.sha256(), ?entry, label = error.label(), %error,
                 "broke off a download"
             );
+            subject.archive.failed(error);
         }
         Poll::Ready(frame)
     }

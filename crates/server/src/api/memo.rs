@@ -24,7 +24,7 @@ use crate::route::{Query, TokenKind, find_presented};
 
 /// Bytes of entries that one core keeps at most; at the bound it forgets all and starts again.
 const KEPT_LEN: u64 = 16 << 20;
-/// Bytes that an outcome takes beside its entry: header fields, key, bookkeeping.
+/// Bytes that an outcome takes beside its entry and its key: header fields, bookkeeping.
 const OUTCOME_LEN: u64 = 4_096;
 
 /// The warm requests of one core. The lock is never contended: a core has one thread.
@@ -115,7 +115,7 @@ impl Warm {
         };
         let body = self.entry.body_at_hand(archive.source(), &plan, multipart)?;
         let raw_name = &self.entry.found().raw_name;
-        *answer.body_mut() = AnswerBody::of_entry(body, *archive.sha256(), raw_name);
+        *answer.body_mut() = AnswerBody::of_entry(body, &archive, raw_name);
         Some(answer)
     }
 }
@@ -156,13 +156,13 @@ impl Memo {
         if !is_memorable(head) {
             return;
         }
+        let mut key = Vec::new();
+        write_key(&mut key, head, credential);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let heap_len = OUTCOME_LEN + warm.entry.heap_len();
+        let heap_len = OUTCOME_LEN + key.len() as u64 + warm.entry.heap_len();
         if kept.generation != Some(generation) || kept.heap_len + heap_len > KEPT_LEN {
             kept.forget(generation);
         }
-        let mut key = Vec::new();
-        write_key(&mut key, head, credential);
         kept.heap_len += heap_len;
         kept.outcomes.insert(key.into(), warm);
     }

@@ -4,6 +4,7 @@
 //! preconditions, codings and ranges say. A warm request runs through without waiting: every
 //! question is asked of memory first, and only a miss goes to the control runtime.
 
+mod access_log;
 mod answer;
 mod authority;
 mod body;
@@ -21,7 +22,6 @@ use entryway::{Error, Refusal};
 use entryway_http::Purpose;
 use http::request::Parts;
 use http::{Method, Response};
-use http_body::Body;
 use tokio::runtime::Handle;
 
 pub use self::body::AnswerBody;
@@ -36,7 +36,7 @@ use crate::credential::{Access, TokenDigest, artifacts_access, read_access};
 use crate::reply::{EntryRefusal, Failure};
 use crate::route::{
     Choice, EntryPath, JobByName, LatestFile, ProjectKey, Query, Route, Target, TokenKind,
-    find_presented, redacted,
+    find_presented,
 };
 
 /// Fields of a request's head, at most.
@@ -155,7 +155,7 @@ impl App {
     pub fn answer(self: &Arc<Self>, head: Parts, memo: &Arc<Memo>) -> Answering {
         let begun = self.access_log.then(Instant::now);
         if let Some(answer) = memo.answer(&self.catalog, &head) {
-            self.log_access(&head, &answer, "ok", begun);
+            access_log::write(&head, &answer, "ok", begun);
             return Answering::Ready(Some(answer));
         }
         let (app, memo) = (Arc::clone(self), Arc::clone(memo));
@@ -172,31 +172,9 @@ impl App {
             if status.is_server_error() {
                 tracing::error!(label, status = status.as_u16(), "cannot answer");
             }
-            app.log_access(&head, &answer, label, begun);
+            access_log::write(&head, &answer, label, begun);
             answer
         }))
-    }
-
-    /// One line for a request; tokens in its query are left out, and no field of its head is written.
-    fn log_access(
-        &self,
-        head: &Parts,
-        answer: &Answer,
-        label: &'static str,
-        begun: Option<Instant>,
-    ) {
-        let Some(begun) = begun else { return };
-        tracing::info!(
-            target: "entryway::access",
-            method = %head.method,
-            path = head.uri.path(),
-            query = head.uri.query().map(redacted),
-            version = ?head.version,
-            status = answer.status().as_u16(),
-            body_len = answer.body().size_hint().exact(),
-            label,
-            micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
-        );
     }
 
     async fn respond(&self, head: &Parts, memo: &Memo) -> Result<Answer, Failure> {
@@ -395,21 +373,31 @@ impl App {
         path: &EntryPath,
         address: Address,
     ) -> Result<Answer, Failure> {
-        let archive = self.open(visit, job).await?;
-        let entry = self
-            .archives
-            .entry(&archive, path.as_bytes())
-            .await
-            .map_err(|error| failure(&error))?
-            .ok_or(Failure::FileNotFound)?;
-        let cache_control = cache_control(visit, job, address, entry.is_verified());
-        let answer = answer::file(head, &archive, &entry, address, &cache_control).await?;
-        if let Some(generation) = visit.generation {
-            let warm =
-                Warm::new(&archive, &entry, address.purpose(), cache_control, visit.until(job));
-            memo.keep(generation, head, visit.credential.as_ref(), warm);
+        let mut is_second = false;
+        loop {
+            let archive = self.open(visit, job).await?;
+            let answering = async {
+                let entry = self
+                    .archives
+                    .entry(&archive, path.as_bytes())
+                    .await
+                    .map_err(|error| failure(&error))?
+                    .ok_or(Failure::FileNotFound)?;
+                let cache_control = cache_control(visit, job, address, entry.is_verified());
+                let answer = answer::file(head, &archive, &entry, address, &cache_control).await?;
+                if let Some(generation) = visit.generation {
+                    let until = visit.until(job);
+                    let warm = Warm::new(&archive, &entry, address.purpose(), cache_control, until);
+                    memo.keep(generation, head, visit.credential.as_ref(), warm);
+                }
+                Ok(answer)
+            };
+            match answering.await {
+                // What was known of the file does not hold any more: it is opened anew, once.
+                Err(_) if archive.is_retired() && !is_second => is_second = true,
+                outcome => return outcome,
+            }
         }
-        Ok(answer)
     }
 
     /// Runs a question to the database where its connections live.
@@ -510,4 +498,4 @@ fn cache_control(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

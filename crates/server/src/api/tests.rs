@@ -1,7 +1,9 @@
 //! Whole requests without a socket, over a real folder: what they cost, and when what is remembered
 //! of them stops to count.
 
-use std::sync::Arc;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,14 +21,14 @@ use crate::catalog::{
     Catalog, NewToken, ProjectPrefix, PushTarget, TokenId, UtcMillis, Visibility,
 };
 use crate::credential::{Role, Scope, TokenSecret};
-use crate::ingest::{Ingested, Intake};
+use crate::ingest::{IngestError, Ingested, Intake};
 use crate::store::Store;
 
 const FILE: &str = "/api/v4/projects/group%2Fapp/jobs/artifacts/main/raw/a.txt?job=build";
 
 /// A folder that is served, with the memo of one core.
-struct Folder {
-    app: Arc<App>,
+pub(crate) struct Folder {
+    pub(crate) app: Arc<App>,
     store: Store,
     memo: Arc<Memo>,
     folder: TempDir,
@@ -39,7 +41,11 @@ struct Reply {
 }
 
 impl Folder {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
+        Self::with_log(false).await
+    }
+
+    async fn with_log(access_log: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let catalog = Arc::new(Catalog::open(folder.path()).await.unwrap());
@@ -55,7 +61,7 @@ impl Folder {
             CacheBounds::default(),
             control.clone(),
         );
-        let app = Arc::new(App::new(catalog, archives, control, false));
+        let app = Arc::new(App::new(catalog, archives, control, access_log));
         Self { app, store, memo: Arc::default(), folder }
     }
 
@@ -64,10 +70,17 @@ impl Folder {
         let large = entryway_testkit::fixtures::noise(300_000, 7);
         let zip = Zip::new()
             .entry(Entry::deflated("a.txt", content.as_bytes()))
-            .entry(Entry::stored("b.bin", &large))
-            .build();
+            .entry(Entry::stored("b.bin", &large));
+        self.push_archive(&zip, visibility).await
+    }
+
+    pub(crate) async fn push_archive(&self, zip: &Zip, visibility: Visibility) -> Ingested {
+        self.try_push(zip, visibility).await.unwrap()
+    }
+
+    async fn try_push(&self, zip: &Zip, visibility: Visibility) -> Result<Ingested, IngestError> {
         let path = self.folder.path().join("pushed.zip");
-        std::fs::write(&path, zip).unwrap();
+        std::fs::write(&path, zip.build()).unwrap();
         let (app, store) = (Arc::clone(&self.app), self.store.clone());
         let control = Handle::current();
         let ingest = move || {
@@ -84,7 +97,7 @@ impl Folder {
                 job: "build",
                 pipeline: None,
             };
-            intake.ingest(&path, &target, None, &mut |_| {}).unwrap()
+            intake.ingest(&path, &target, None, &mut |_| {})
         };
         tokio::task::spawn_blocking(ingest).await.unwrap()
     }
@@ -133,6 +146,19 @@ impl Folder {
         }
         panic!("{target} never came to be as expected");
     }
+}
+
+/// Where the data of `a.txt` starts: behind a local header of 30 bytes and a name of 5.
+const A_TXT_DATA: usize = 35;
+
+/// Writes over a file of the store.
+fn damage(path: &Path, damage: impl FnOnce(&mut [u8])) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mut bytes = std::fs::read(path).unwrap();
+    damage(&mut bytes);
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::fs::write(path, bytes).unwrap();
 }
 
 fn head(target: &str, fields: &[(&str, &str)]) -> Parts {
@@ -274,16 +300,9 @@ async fn a_lost_sidecar_only_means_unverified_until_it_is_made_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_archive_that_was_written_to_is_never_sent_as_what_it_was() {
-    use std::os::unix::fs::PermissionsExt;
-
     let folder = Folder::new().await;
     let ingested = folder.push("hello hello hello", Visibility::Public).await;
-    let path = &ingested.published.path;
-    let mut bytes = std::fs::read(path).unwrap();
-    // The first byte of a.txt's data: local header of 30 bytes and a name of 5.
-    bytes[35] ^= 0x40;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o640)).unwrap();
-    std::fs::write(path, &bytes).unwrap();
+    damage(&ingested.published.path, |bytes| bytes[A_TXT_DATA] ^= 0x40);
 
     for fields in [&[][..], &[("accept-encoding", "gzip")], &[("range", "bytes=0-3")]] {
         let reply = folder.fetch(FILE, fields).await;
@@ -324,4 +343,125 @@ async fn what_came_of_an_earlier_opening_is_not_remembered() {
     let open = folder.app.archives().open(&ingested.published.sha256).await.unwrap();
     open.retire();
     assert_eq!(folder.remembered(FILE, &[]), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_sidecar_only_means_unverified_until_it_is_made_again() {
+    let folder = Folder::new().await;
+    let ingested = folder.push("hello", Visibility::Public).await;
+    let sidecar = folder.store.sidecar_path(&ingested.published.sha256);
+    // The first page is good, and with it the opening.
+    damage(&sidecar, |bytes| bytes.iter_mut().skip(4_096).for_each(|byte| *byte ^= 1));
+
+    let target = "/api/v4/projects/1/jobs/1/artifacts/a.txt";
+    let first = folder.fetch(target, &[]).await;
+    assert_eq!((first.status, &first.body[..]), (StatusCode::OK, &b"hello"[..]));
+    assert_eq!(first.headers["cache-control"], "public, no-cache");
+    let part = [("range", "bytes=1-2")];
+    folder.fetch_until(target, &part, |reply| reply.status == StatusCode::PARTIAL_CONTENT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_changes_while_it_is_open_is_opened_anew() {
+    let folder = Folder::new().await;
+    let ingested = folder.push("hello", Visibility::Public).await;
+    let large = FILE.replace("a.txt", "b.bin");
+    let part = [("range", "bytes=0-99")];
+    assert_eq!(folder.fetch(&large, &part).await.status, StatusCode::PARTIAL_CONTENT);
+    // Another name for the file, as a backup by links makes it, changes no byte, but the ctime.
+    let link = |name: &str| {
+        std::fs::hard_link(&ingested.published.path, folder.folder.path().join(name)).unwrap();
+    };
+
+    link("once");
+    let small = folder.fetch(FILE, &[("accept-encoding", "gzip")]).await;
+    assert_eq!(
+        (small.status, small.headers.contains_key("content-encoding")),
+        (StatusCode::OK, true)
+    );
+
+    assert_eq!(folder.fetch(&large, &part).await.body.len(), 100);
+    link("twice");
+    let answer = folder.app.answer(head(&large, &part), &folder.memo).await.unwrap();
+    assert!(answer.into_body().collect().await.is_err(), "broken off: who knows what changed");
+    assert_eq!(folder.fetch(&large, &part).await.body.len(), 100, "looked at anew");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_archive_is_not_made_good_by_handing_it_in_again() {
+    let folder = Folder::new().await;
+    let zip = Zip::new().entry(Entry::deflated("a.txt", "hello hello hello"));
+    let ingested = folder.push_archive(&zip, Visibility::Public).await;
+    folder.push_archive(&zip, Visibility::Public).await;
+    damage(&ingested.published.path, |bytes| bytes[A_TXT_DATA] ^= 0x40);
+    let again = folder.try_push(&zip, Visibility::Public).await;
+    assert!(matches!(again, Err(IngestError::Damaged { .. })), "{again:?}");
+    for fields in [&[][..], &[("accept-encoding", "gzip")], &[("range", "bytes=0-3")]] {
+        let reply = folder.fetch(FILE, fields).await;
+        assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR, "{fields:?}");
+    }
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_line_of_the_access_log_is_one_line_without_a_token() {
+    let folder = Folder::with_log(true).await;
+    folder.push("hello", Visibility::Public).await;
+    let (secret, _) = folder.token(None).await;
+    let token = secret.expose();
+    let bearer = format!("Bearer {token}");
+    let foreign = "glpat-canary";
+    let target = |rest: &str| FILE.replace("?job=build", rest);
+    let requests: [(String, &[(&str, &str)]); 15] = [
+        (FILE.to_owned(), &[]),
+        (FILE.to_owned(), &[("private-token", token)]),
+        (FILE.to_owned(), &[("private-token", foreign)]),
+        (FILE.to_owned(), &[("authorization", &bearer)]),
+        (FILE.to_owned(), &[("job-token", foreign)]),
+        (FILE.to_owned(), &[("cookie", foreign), ("x-other", token), ("referer", token)]),
+        (format!("{FILE}&private_token={foreign}"), &[]),
+        (format!("{FILE}&private_token={token}"), &[]),
+        (format!("{FILE}&job_token={foreign}"), &[]),
+        (format!("{FILE}&private%5Ftoken[]={foreign}"), &[]),
+        (format!("{FILE};private_token={foreign}"), &[]),
+        (format!("{FILE}&{token}"), &[]),
+        (format!("{FILE}&{token}=x"), &[]),
+        (target(&format!("&private_token={token}")), &[]),
+        (target("\u{85}\u{2028}\u{202e}\"?job=\u{2028}\u{85}\u{a0}"), &[]),
+    ];
+    for is_json in [false, true] {
+        let logged = Logged::default();
+        let writer = logged.clone();
+        let log = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let _guard = if is_json {
+            tracing::subscriber::set_default(log.json().finish())
+        } else {
+            tracing::subscriber::set_default(log.with_ansi(false).finish())
+        };
+        for (target, fields) in &requests {
+            folder.fetch(target, fields).await;
+        }
+        let logged = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<&str> =
+            logged.lines().filter(|line| line.contains("entryway::access")).collect();
+        assert_eq!(lines.len(), requests.len(), "{logged}");
+        assert!(!logged.contains(&token[4..]) && !logged.contains("canary"), "{logged}");
+        for line in lines {
+            assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line:?}");
+            assert!(line.contains("status") && line.contains("a.txt"), "{line:?}");
+        }
+    }
 }

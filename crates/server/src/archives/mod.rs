@@ -22,6 +22,7 @@ use moka::sync::Cache;
 use tokio::runtime::Handle;
 
 pub use self::entry::ServedEntry;
+use self::open::FindFailure;
 pub use self::open::OpenArchive;
 use crate::store::{Sha256Digest, Store, StoreError};
 
@@ -120,14 +121,17 @@ impl Archives {
     /// # Errors
     /// [`ServeError`], but never [`ServeError::Entry`].
     pub async fn open(&self, sha256: &Sha256Digest) -> Result<Arc<OpenArchive>, ServeError> {
-        if let Some(open) = self.shared.open.get(sha256) {
+        if let Some(open) = self.shared.open.get(sha256).filter(|open| !open.is_retired()) {
             return Ok(open);
         }
         let (shared, sha256) = (Arc::clone(&self.shared), *sha256);
         // Requests that miss at the same time wait for one of them to open it.
         let outcome = tokio::task::spawn_blocking(move || {
+            if shared.open.get(&sha256).is_some_and(|open| open.is_retired()) {
+                shared.open.invalidate(&sha256);
+            }
             let opened = shared.open.try_get_with(sha256, || {
-                let number = shared.opened.fetch_add(1, Ordering::Relaxed);
+                let number = shared.next_number();
                 OpenArchive::open(&shared.store, &sha256, &shared.limits, number).map(Arc::new)
             });
             let open = opened.map_err(|error: Arc<ServeError>| (*error).clone())?;
@@ -155,12 +159,48 @@ impl Archives {
         let (shared, archive) = (Arc::clone(&self.shared), Arc::clone(archive));
         let outcome = tokio::task::spawn_blocking(move || {
             let path = key.get(size_of::<u64>()..).unwrap_or_default();
-            let Some(entry) = archive.find(path)? else { return Ok(None) };
-            let entry = Arc::new(ServedEntry::new(entry, &archive));
-            shared.entries.insert(key, Arc::clone(&entry));
-            Ok(Some(entry))
+            let found = match archive.find(path) {
+                Ok(found) => found,
+                Err(FindFailure::Serve(error)) => return Err(error),
+                Err(FindFailure::Sidecar(error)) => {
+                    tracing::error!(sha256 = %archive.sha256(), %error, "cannot use a sidecar");
+                    return shared.find_without_sidecar(&archive, path);
+                }
+            };
+            let entry = found.map(|found| Arc::new(ServedEntry::new(found, &archive)));
+            if let Some(entry) = &entry {
+                shared.entries.insert(key, Arc::clone(entry));
+            }
+            Ok(entry)
         });
         outcome.await.map_err(|_| ServeError::Stopping)?
+    }
+}
+
+impl Shared {
+    /// The number of an opening.
+    fn next_number(&self) -> u64 {
+        self.opened.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Puts the archive in the place of one whose sidecar is damaged, without it, has a new sidecar
+    /// made, and finds an entry, which is unverified now.
+    fn find_without_sidecar(
+        self: &Arc<Self>,
+        damaged: &OpenArchive,
+        path: &[u8],
+    ) -> Result<Option<Arc<ServedEntry>>, ServeError> {
+        let archive = damaged.without_sidecar(&self.limits, self.next_number())?;
+        damaged.retire();
+        let archive = Arc::new(archive);
+        self.open.insert(*archive.sha256(), Arc::clone(&archive));
+        recheck::start(self, archive.sha256());
+        match archive.find(path) {
+            Ok(found) => Ok(found.map(|found| Arc::new(ServedEntry::new(found, &archive)))),
+            Err(FindFailure::Serve(error)) => Err(error),
+            // It has none.
+            Err(FindFailure::Sidecar(_)) => Err(ServeError::Archive(Error::Changed)),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use entryway::sidecar::{Binding, FindError, Sidecar};
+use entryway::sidecar::{Binding, FindError, Sidecar, SidecarError};
 use entryway::{Archive, Error, FileSource, Found, Limits, ReadAt, Standing};
 use entryway_http::{EntityTag, EntryHeaders, RangeSupport, RepresentationMetadata, attachment};
 use http::HeaderValue;
@@ -21,8 +21,16 @@ pub struct OpenArchive {
     source: FileSource,
     index: Index,
     download: EntryHeaders,
-    /// Whether the archive has been opened anew since.
+    /// Whether the next request is to open the archive anew.
     retired: AtomicBool,
+}
+
+/// Why an entry was not found out about.
+pub(super) enum FindFailure {
+    /// It cannot be served.
+    Serve(ServeError),
+    /// The sidecar cannot be used after all: its pages are checked when they are read.
+    Sidecar(SidecarError),
 }
 
 enum Index {
@@ -53,7 +61,7 @@ impl OpenArchive {
             len: ReadAt::len(&source),
             modified_nanos: source.modified_nanos(),
         };
-        let index = match open_sidecar(store, sha256, &binding) {
+        let index = match open_sidecar(store, sha256, &binding).map_err(store_error)? {
             Ok(sidecar) => Index::Sidecar(sidecar),
             Err(was_verified) => {
                 let archive =
@@ -61,8 +69,20 @@ impl OpenArchive {
                 Index::Directory { archive: Box::new(archive), was_verified }
             }
         };
+        Ok(Self::with_index(source, *sha256, index, number))
+    }
+
+    /// The same file, as if it had no sidecar. Reads; for a blocking thread.
+    pub(super) fn without_sidecar(&self, limits: &Limits, number: u64) -> Result<Self, ServeError> {
+        let archive =
+            Archive::open_within(self.source.clone(), *limits).map_err(ServeError::Archive)?;
+        let index = Index::Directory { archive: Box::new(archive), was_verified: false };
+        Ok(Self::with_index(self.source.clone(), self.sha256, index, number))
+    }
+
+    fn with_index(source: FileSource, sha256: Sha256Digest, index: Index, number: u64) -> Self {
         let metadata = RepresentationMetadata {
-            complete_len: binding.len,
+            complete_len: ReadAt::len(&source),
             entity_tag: EntityTag::of_archive(&sha256.0),
             last_modified: stored_at(&source),
             gzip_len: None,
@@ -75,7 +95,7 @@ impl OpenArchive {
             attachment(ARCHIVE_NAME.as_bytes(), ARCHIVE_NAME),
         );
         let retired = AtomicBool::new(false);
-        Ok(Self { number, sha256: *sha256, source, index, download, retired })
+        Self { number, sha256, source, index, download, retired }
     }
 
     /// The number of this opening; no other has it.
@@ -119,12 +139,26 @@ impl OpenArchive {
         matches!(self.index, Index::Directory { was_verified: true, .. })
     }
 
-    /// Says that what is known of this opening does not count any more.
+    /// Says that what is known of this opening does not count any more: the next request opens the
+    /// archive anew.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
     }
 
-    /// Whether the archive is to be opened anew, since more is known of it now.
+    /// Takes note of what reading the file came to. A file that is not what it was when it was opened
+    /// is opened anew; an entry that nobody has verified is just bad.
+    pub(crate) fn failed(&self, error: &Error) {
+        match error {
+            Error::Entry(_) if !self.is_verified() => {}
+            Error::Entry(_)
+            | Error::Archive(_)
+            | Error::Read { .. }
+            | Error::ShortRead { .. }
+            | Error::Changed => self.retire(),
+        }
+    }
+
+    /// Whether the archive is to be opened anew, since more is known of it now, or its file changed.
     #[must_use]
     pub fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Acquire)
@@ -142,51 +176,54 @@ impl OpenArchive {
     }
 
     /// Finds the entry that a path means. Reads; for a blocking thread.
-    pub(super) fn find(&self, path: &[u8]) -> Result<Option<Found>, ServeError> {
+    pub(super) fn find(&self, path: &[u8]) -> Result<Option<Found>, FindFailure> {
+        let refused = |refusal| FindFailure::Serve(ServeError::Entry(refusal));
         let found = match &self.index {
             Index::Sidecar(sidecar) => {
                 sidecar.find(&self.source, path).map_err(|error| match error {
-                    FindError::Refused(refusal) => ServeError::Entry(refusal),
-                    FindError::Archive(error) => ServeError::Archive(error),
-                    // Damaged between opening and now: the next opening sees it.
-                    FindError::Sidecar(error) => {
-                        tracing::error!(sha256 = %self.sha256, %error, "cannot use a sidecar");
-                        ServeError::Archive(Error::Changed)
-                    }
+                    FindError::Refused(refusal) => refused(refusal),
+                    FindError::Archive(error) => FindFailure::Serve(ServeError::Archive(error)),
+                    FindError::Sidecar(error) => FindFailure::Sidecar(error),
                 })?
             }
-            Index::Directory { archive, .. } => archive.find(path).map_err(ServeError::Entry)?,
+            Index::Directory { archive, .. } => archive.find(path).map_err(refused)?,
         };
         match found {
             Some(Found { standing: Standing::Bad(refusal), entry, .. }) if !entry.is_directory => {
-                Err(ServeError::Entry(refusal))
+                Err(refused(refusal))
             }
             found => Ok(found.filter(|found| !found.entry.is_directory)),
         }
     }
 }
 
-/// Opens the sidecar; the error says whether there is one that belonged to this archive once.
+/// Opens the sidecar, if there is one that can be used; else says whether there is one of another
+/// state of the file.
 fn open_sidecar(
     store: &Store,
     sha256: &Sha256Digest,
     binding: &Binding,
-) -> Result<Sidecar<FileSource>, bool> {
+) -> Result<Result<Sidecar<FileSource>, bool>, StoreError> {
+    let log = |error: &dyn std::fmt::Display| {
+        tracing::error!(%sha256, %error, "cannot use a sidecar");
+    };
     let file = match store.open_sidecar(sha256) {
         Ok(Some(file)) => file,
-        Ok(None) => return Err(false),
+        Ok(None) => return Ok(Err(false)),
+        // That passes; without a sidecar all entries would be unverified for long.
+        Err(error) if error.is_out_of_descriptors() => return Err(error),
         Err(error) => {
-            tracing::error!(%sha256, %error, "cannot open a sidecar");
-            return Err(false);
+            log(&error);
+            return Ok(Err(false));
         }
     };
-    FileSource::new(file)
-        .map_err(|error| entryway::sidecar::SidecarError::Read(error.kind()))
-        .and_then(|source| Sidecar::open(source, binding))
-        .map_err(|error| {
-            tracing::error!(%sha256, %error, "cannot use a sidecar");
-            error == entryway::sidecar::SidecarError::Foreign
-        })
+    let opened = FileSource::new(file)
+        .map_err(|error| SidecarError::Read(error.kind()))
+        .and_then(|source| Sidecar::open(source, binding));
+    Ok(opened.map_err(|error| {
+        log(&error);
+        error == SidecarError::Foreign
+    }))
 }
 
 fn stored_at(source: &FileSource) -> SystemTime {

@@ -1,18 +1,18 @@
 //! Makes a new sidecar for an archive that has none, in the background.
 
 use std::collections::HashSet;
-use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use entryway::FileSource;
-use sha2::{Digest, Sha256};
+use rustix::io::Errno;
 use tokio::sync::Semaphore;
 
 use super::Shared;
 use crate::store::Sha256Digest;
 use crate::verification;
 
-/// The archives that are being rechecked, or were in vain: each is tried once.
+/// The archives that are being rechecked, or were in vain: each is tried once, unless it failed for
+/// something that passes.
 pub(super) struct Rechecks {
     begun: Mutex<HashSet<Sha256Digest>>,
     /// One at a time: requests come first.
@@ -22,6 +22,17 @@ pub(super) struct Rechecks {
 impl Default for Rechecks {
     fn default() -> Self {
         Self { begun: Mutex::default(), turn: Arc::new(Semaphore::new(1)) }
+    }
+}
+
+impl Rechecks {
+    /// Whether nobody has begun before.
+    fn begin(&self, sha256: Sha256Digest) -> bool {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256)
+    }
+
+    fn forget(&self, sha256: &Sha256Digest) {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(sha256);
     }
 }
 
@@ -40,12 +51,23 @@ enum RecheckError {
     Verify(#[from] entryway::Error),
 }
 
+impl RecheckError {
+    /// Whether it only came at the wrong time.
+    fn passes(&self) -> bool {
+        let is_descriptors =
+            |code| matches!(Errno::from_raw_os_error(code), Errno::MFILE | Errno::NFILE);
+        match self {
+            Self::Store(error) => error.is_out_of_descriptors(),
+            Self::Io(error) => error.raw_os_error().is_some_and(is_descriptors),
+            Self::Lost | Self::Damaged(_) | Self::Verify(_) => false,
+        }
+    }
+}
+
 /// Begins to recheck an archive, unless that has been begun before.
 pub(super) fn start(shared: &Arc<Shared>, sha256: &Sha256Digest) {
     let sha256 = *sha256;
-    let is_new =
-        shared.rechecks.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256);
-    if !is_new {
+    if !shared.rechecks.begin(sha256) {
         return;
     }
     let shared = Arc::clone(shared);
@@ -60,29 +82,24 @@ pub(super) fn start(shared: &Arc<Shared>, sha256: &Sha256Digest) {
                 if let Some(open) = shared.open.remove(&sha256) {
                     open.retire();
                 }
-                let mut begun =
-                    shared.rechecks.begun.lock().unwrap_or_else(PoisonError::into_inner);
-                begun.remove(&sha256);
+                shared.rechecks.forget(&sha256);
                 tracing::info!(%sha256, "verified an archive again");
             }
-            Ok(Err(error)) => tracing::error!(%sha256, %error, "cannot verify an archive again"),
+            Ok(Err(error)) => {
+                tracing::error!(%sha256, %error, "cannot verify an archive again");
+                if error.passes() {
+                    shared.rechecks.forget(&sha256);
+                }
+            }
             Err(_) => {}
         }
     });
 }
 
 fn recheck(shared: &Shared, sha256: &Sha256Digest) -> Result<(), RecheckError> {
-    let mut file = shared.store.open_blob(sha256)?.ok_or(RecheckError::Lost)?;
-    let source = FileSource::new(file.try_clone()?)?;
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 128 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read_len => digest.update(&buffer[..read_len]),
-        }
-    }
-    let actual = Sha256Digest(digest.finalize().into());
+    let file = shared.store.open_blob(sha256)?.ok_or(RecheckError::Lost)?;
+    let source = FileSource::new(file)?;
+    let actual = verification::digest(&source)?;
     if actual != *sha256 {
         return Err(RecheckError::Damaged(actual));
     }

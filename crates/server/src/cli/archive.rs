@@ -8,6 +8,7 @@ use entryway::{Archive, FileSource};
 
 use super::error::CliError;
 use super::limits::LimitArguments;
+use crate::reply::is_unseen;
 
 /// The archive that a command reads.
 #[derive(Clone, Debug, Args)]
@@ -32,22 +33,15 @@ impl ArchiveArgument {
     }
 }
 
-/// Writes a line; control characters of a hostile name never reach a terminal.
+/// Writes a line.
 pub(super) fn write_line(out: &mut impl Write, line: &str) -> Result<(), CliError> {
     writeln!(out, "{line}").map_err(CliError::Output)
 }
 
 /// A name as it can be shown: what could move a cursor or turn text round is escaped.
 pub(super) fn shown(name: &str) -> String {
-    let is_harmless = |c: char| {
-        !c.is_control()
-            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    if name.chars().all(is_harmless) {
-        return name.to_owned();
-    }
     name.chars()
-        .map(|c| if is_harmless(c) { c.to_string() } else { c.escape_unicode().to_string() })
+        .map(|c| if is_unseen(c) { c.escape_unicode().to_string() } else { c.to_string() })
         .collect()
 }
 
@@ -61,10 +55,14 @@ mod tests {
             ("plain/\u{e9} x", "plain/\u{e9} x"),
             ("\u{1b}[31m", "\\u{1b}[31m"),
             ("a\u{202e}txt.exe", "a\\u{202e}txt.exe"),
+            ("a\u{61c}b", "a\\u{61c}b"),
             ("a\nb", "a\\u{a}b"),
         ];
         for (name, expected) in table {
             assert_eq!(shown(name), expected);
+            // Error texts rely on `Debug` for the same.
+            let quoted = format!("{name:?}");
+            assert_eq!(shown(&quoted), quoted);
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use entryway::{EntryPlan, Error, Standing};
 use entryway_http::RangeSpec;
 
-use super::archive::{ArchiveArgument, shown};
+use super::archive::ArchiveArgument;
 use super::error::CliError;
 
 /// Write one entry of an archive to standard output
@@ -53,9 +53,18 @@ fn parse_range(text: &str) -> Result<RangeSpec, String> {
     }
 }
 
+/// A range as it is given.
+fn spelled(range: &RangeSpec) -> String {
+    match range {
+        RangeSpec::Bounded { first, last } => format!("{first}-{last}"),
+        RangeSpec::From { first } => format!("{first}-"),
+        RangeSpec::Suffix { suffix_len } => format!("-{suffix_len}"),
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     let path = arguments.archive.path();
-    let name = || shown(&arguments.entry);
+    let name = || arguments.entry.clone();
     let refused = |refusal| CliError::Entry { path: path.to_owned(), name: name(), refusal };
     let failed = |error| match error {
         Error::Entry(refusal) => refused(refusal),
@@ -78,7 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
         None => archive.carry_out(whole),
         Some(range) => {
             let Some(part) = range.resolve(len) else {
-                let range = format!("{range:?}");
+                let range = spelled(range);
                 return Err(CliError::Range { path: path.to_owned(), name: name(), len, range });
             };
             // A range that ends before the entry does shows nothing of its CRC-32: the entry is
@@ -116,7 +125,9 @@ mod tests {
             ("99999999999999999999999-", None),
         ];
         for (text, expected) in table {
-            assert_eq!(parse_range(text).ok(), expected, "{text}");
+            let range = parse_range(text).ok();
+            assert_eq!(range, expected, "{text}");
+            assert!(range.is_none_or(|range| spelled(&range) == text), "{text}");
         }
     }
 }

@@ -19,7 +19,7 @@ const NO_SUCH_ENTRY: u8 = 3;
 const NOT_AN_ARCHIVE: u8 = 4;
 const CANNOT_SERVE: u8 = 5;
 
-/// Why a command failed.
+/// Why a command failed. Names are as they were given: `Debug` escapes what a terminal would obey.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
     #[error("cannot open {}: {error}", path.display())]
@@ -79,7 +79,7 @@ impl CliError {
             | Self::Listen { .. }
             | Self::Start(_)
             | Self::Make { .. }
-            | Self::Ingest(IngestError::Store(_))
+            | Self::Ingest(IngestError::Damaged { .. } | IngestError::Store(_))
             | Self::Store(_)
             | Self::Recover(_)
             | Self::Randomness(_) => REFUSED,

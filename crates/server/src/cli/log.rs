@@ -20,7 +20,12 @@ pub(super) fn start(format: LogFormat) {
         .with_env_var("ENTRYWAY_LOG")
         .with_default_directive(LevelFilter::INFO.into())
         .from_env_lossy();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that cannot be written is lost: to say so on standard error would panic there, and with
+    // it end whoever logs.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     let outcome = match format {
         LogFormat::Text => {
             let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());

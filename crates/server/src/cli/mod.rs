@@ -13,6 +13,7 @@ mod serve;
 mod token;
 mod verify;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -69,8 +70,13 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("entryway: {error}");
+            complain(&error);
             error.exit_code()
         }
     }
+}
+
+/// Writes a line to standard error; where that cannot be written to, the exit code says enough.
+fn complain(line: &dyn std::fmt::Display) {
+    drop(writeln!(std::io::stderr(), "entryway: {line}"));
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::archive::shown;
+use super::complain;
 use super::error::CliError;
 use super::limits::LimitArguments;
 use super::serve::open_catalog;
@@ -103,8 +103,8 @@ fn report(ingested: &Ingested, arguments: &Arguments) -> Result<(), CliError> {
     let Ingested { pushed, published, verified } = ingested;
     let mut refused = Vec::new();
     for (name, refusal) in verified.refused() {
-        let shown_name = shown(&String::from_utf8_lossy(name));
-        eprintln!("entryway: refused {shown_name:?}: {} ({refusal})", refusal.rule.label());
+        let (shown_name, label) = (String::from_utf8_lossy(name), refusal.rule.label());
+        complain(&format_args!("refused {shown_name:?}: {label} ({refusal})"));
         refused.push(EntryVerdict::new(name, Some(refusal)));
     }
     let report = Report {

@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::CliError;
 use super::sample;
-use super::serve::{Folder, Tuning, start};
+use super::serve::{Folder, Signals, Tuning, control_runtime, start};
 use crate::catalog::{ProjectPath, PushTarget, Visibility};
 use crate::ingest::{Ingested, Intake};
 use crate::listen::{Listeners, default_address};
@@ -47,7 +47,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
-    let most_connections = start(&arguments.tuning);
+    let shares = start(&arguments.tuning);
+    let runtime = control_runtime()?;
     let make_error = |what: &str| {
         let what = what.to_owned();
         move |error| CliError::Make { what, error }
@@ -57,6 +58,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
         .prefix("entryway-quickstart-")
         .tempdir()
         .map_err(make_error("a temporary folder"))?;
+    let path = temporary.path().to_owned();
+    let signals = Signals::listen(&runtime, move || remove_folder(&path))?;
     let archive = match &arguments.archive {
         Some(archive) => archive.clone(),
         None => {
@@ -69,14 +72,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
         Some(data) => data.clone(),
         None => temporary.path().join("data"),
     };
-    let folder = Folder::open(&data)?;
+    let folder = Folder::open(&data, runtime)?;
     let ingested = store(&folder, &archive, arguments)?;
     let listeners = bind(arguments.listen)?;
     print(&listeners, &archive, &ingested).map_err(CliError::Output)?;
     drop(ingested);
-    folder.serve(listeners, &arguments.tuning, most_connections)?;
+    folder.serve(listeners, &arguments.tuning, shares, &signals)?;
     temporary.close().map_err(make_error("the temporary folder go away"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes a folder that may be written to meanwhile: what is made while it is listed is found by the
+/// next listing.
+fn remove_folder(path: &Path) {
+    for _ in 0..3 {
+        if std::fs::remove_dir_all(path).is_ok() {
+            return;
+        }
+    }
 }
 
 fn store(folder: &Folder, archive: &Path, arguments: &Arguments) -> Result<Ingested, CliError> {
@@ -150,7 +163,8 @@ fn example(ingested: &Ingested) -> Option<String> {
     for ((name, standing), size) in verified.entries().zip(sizes) {
         let Standing::Good { is_text, .. } = standing else { continue };
         let Ok(name) = std::str::from_utf8(name) else { continue };
-        if size == 0 || name.ends_with('/') {
+        // Slashes that stand together are one in a URL, unless they are encoded.
+        if size == 0 || name.ends_with('/') || name.contains("//") {
             continue;
         }
         if *is_text {

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::error::CliError;
@@ -17,8 +18,11 @@ use super::log::{self, LogFormat};
 use crate::api::App;
 use crate::archives::{Archives, CacheBounds};
 use crate::catalog::Catalog;
-use crate::listen::{Bounds, Listeners, default_address, raise_limit};
+use crate::listen::{Bounds, Listeners, Shares, default_address, raise_limit};
 use crate::store::{ServeLock, Store, recover};
+
+/// The longest time that can be set, in seconds: a day.
+const LONGEST_TIME: u64 = 24 * 60 * 60;
 
 /// Serve the archives of a data folder
 ///
@@ -54,17 +58,18 @@ pub(super) struct Tuning {
     max_connections: usize,
     /// Seconds for the head of a request
     #[arg(long, value_name = "SECONDS", default_value_t = Bounds::default().head_timeout.as_secs(),
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = clap::value_parser!(u64).range(1..=LONGEST_TIME))]
     head_timeout: u64,
     /// Seconds in which a client must have taken --min-rate bytes each
     #[arg(long, value_name = "SECONDS", default_value_t = Bounds::default().write_timeout.as_secs(),
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = clap::value_parser!(u64).range(1..=LONGEST_TIME))]
     write_timeout: u64,
     /// Bytes a second, over the write timeout, below which a download is broken off
     #[arg(long, value_name = "BYTES", default_value_t = Bounds::default().least_rate)]
     min_rate: u64,
     /// Seconds that running downloads have to end in when the server stops
-    #[arg(long, value_name = "SECONDS", default_value_t = Bounds::default().stop_timeout.as_secs())]
+    #[arg(long, value_name = "SECONDS", default_value_t = Bounds::default().stop_timeout.as_secs(),
+          value_parser = clap::value_parser!(u64).range(..=LONGEST_TIME))]
     stop_timeout: u64,
     /// Bytes of entries kept in memory
     #[arg(long, value_name = "BYTES", default_value_t = CacheBounds::default().entry_len)]
@@ -84,9 +89,9 @@ fn parse_count(text: &str) -> Result<usize, String> {
 }
 
 impl Tuning {
-    fn bounds(&self, most_connections: usize) -> Bounds {
+    fn bounds(&self, shares: Shares) -> Bounds {
         Bounds {
-            connections: self.max_connections.min(most_connections),
+            connections: self.max_connections.min(shares.connections),
             head_timeout: Duration::from_secs(self.head_timeout),
             write_timeout: Duration::from_secs(self.write_timeout),
             least_rate: self.min_rate,
@@ -94,9 +99,9 @@ impl Tuning {
         }
     }
 
-    fn cache_bounds(&self) -> CacheBounds {
+    fn cache_bounds(&self, shares: Shares) -> CacheBounds {
         CacheBounds {
-            archives: self.open_archives,
+            archives: shares.archives,
             entry_len: self.entry_cache,
             ..CacheBounds::default()
         }
@@ -113,10 +118,10 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Opens and locks a data folder, and puts right what a crash left.
-    pub(super) fn open(data: &std::path::Path) -> Result<Self, CliError> {
+    pub(super) fn open(data: &std::path::Path, runtime: Runtime) -> Result<Self, CliError> {
         let store = Store::open(data)?;
         let lock = store.lock_for_serving()?;
-        let (runtime, catalog) = open_catalog(&store)?;
+        let catalog = runtime.block_on(Catalog::open(store.root()))?;
         let recovered = runtime.block_on(recover(&store, &lock, &catalog, SystemTime::now()))?;
         if recovered != crate::store::Recovered::default() {
             tracing::warn!(?recovered, "put right what an earlier stop left behind");
@@ -129,42 +134,27 @@ impl Folder {
         self,
         listeners: Listeners,
         tuning: &Tuning,
-        most_connections: usize,
+        shares: Shares,
+        signals: &Signals,
     ) -> Result<(), CliError> {
         let Self { store, catalog, runtime, _lock: lock } = self;
         let catalog = Arc::new(catalog);
         let control = runtime.handle();
         let limits = tuning.limits.limits();
-        let archives = Archives::new(store, limits, tuning.cache_bounds(), control.clone());
+        let archives = Archives::new(store, limits, tuning.cache_bounds(shares), control.clone());
         let app = App::new(Arc::clone(&catalog), archives, control.clone(), tuning.access_log);
         let app = Arc::new(app);
 
         let watched = Arc::clone(&catalog);
         let watcher = control.spawn(async move { watched.watch().await });
-        let (stop_now, stop) = watch::channel(false);
-        let retiring = Arc::clone(&app);
-        let (mut terminated, mut interrupted) = {
-            let _guard = runtime.enter();
-            let terminated = signal(SignalKind::terminate()).map_err(CliError::Start)?;
-            (terminated, signal(SignalKind::interrupt()).map_err(CliError::Start)?)
-        };
+        let mut stop = signals.serve();
+        let (retiring, listening) = (Arc::clone(&app), stop.clone());
         control.spawn(async move {
-            tokio::select! {
-                _ = terminated.recv() => {}
-                _ = interrupted.recv() => {}
-            }
-            tracing::info!("stopping");
+            drop(stop.wait_for(|&stop| stop).await);
             retiring.retire();
-            stop_now.send_replace(true);
-            // The second signal does not wait for anybody.
-            tokio::select! {
-                _ = terminated.recv() => {}
-                _ = interrupted.recv() => {}
-            }
-            std::process::exit(1);
         });
-        let bounds = tuning.bounds(most_connections);
-        let outcome = listeners.serve(&app, bounds, &stop).map_err(CliError::Start);
+        let bounds = tuning.bounds(shares);
+        let outcome = listeners.serve(&app, bounds, &listening).map_err(CliError::Start);
         watcher.abort();
         runtime.block_on(catalog.close());
         runtime.shutdown_background();
@@ -173,25 +163,79 @@ impl Folder {
     }
 }
 
+/// What SIGTERM and SIGINT do: the first stops the server and lets downloads end; the second, or the
+/// first while there is no server yet, ends the process at once.
+pub(super) struct Signals {
+    stop: watch::Receiver<bool>,
+    serves: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Listens from now on. `clean_up` is for an end at once: nothing else is dropped then.
+    pub(super) fn listen(
+        runtime: &Runtime,
+        clean_up: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, CliError> {
+        async fn one_of(first: &mut Signal, second: &mut Signal) {
+            tokio::select! {
+                _ = first.recv() => {}
+                _ = second.recv() => {}
+            }
+        }
+        let _guard = runtime.enter();
+        let mut terminated = signal(SignalKind::terminate()).map_err(CliError::Start)?;
+        let mut interrupted = signal(SignalKind::interrupt()).map_err(CliError::Start)?;
+        let (stop_now, stop) = watch::channel(false);
+        let serves = Arc::new(AtomicBool::new(false));
+        let has_server = Arc::clone(&serves);
+        runtime.spawn(async move {
+            one_of(&mut terminated, &mut interrupted).await;
+            stop_now.send_replace(true);
+            if has_server.load(Ordering::SeqCst) {
+                tracing::info!("stopping");
+                one_of(&mut terminated, &mut interrupted).await;
+            }
+            clean_up();
+            std::process::exit(1);
+        });
+        Ok(Self { stop, serves })
+    }
+
+    /// Says that there is a server now, and gives what says when it is to stop.
+    fn serve(&self) -> watch::Receiver<bool> {
+        self.serves.store(true, Ordering::SeqCst);
+        self.stop.clone()
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
-    let most_connections = start(&arguments.tuning);
-    let folder = Folder::open(&arguments.data)?;
+    let shares = start(&arguments.tuning);
+    let runtime = control_runtime()?;
+    let signals = Signals::listen(&runtime, || {})?;
+    let folder = Folder::open(&arguments.data, runtime)?;
     let listeners = Listeners::bind(arguments.listen)
         .map_err(|error| CliError::Listen { address: arguments.listen, error })?;
     let line = format!("listening on http://{}", listeners.address());
     super::archive::write_line(&mut std::io::stdout().lock(), &line)?;
-    folder.serve(listeners, &arguments.tuning, most_connections)?;
+    folder.serve(listeners, &arguments.tuning, shares, &signals)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// What a server does first: logs, and as many descriptors as it may have.
-pub(super) fn start(tuning: &Tuning) -> usize {
+pub(super) fn start(tuning: &Tuning) -> Shares {
     log::start(tuning.log_format);
-    raise_limit()
+    raise_limit(tuning.open_archives)
 }
 
 /// Opens the catalog of a store, with the runtime that its connections live on.
 pub(super) fn open_catalog(store: &Store) -> Result<(Runtime, Catalog), CliError> {
+    let runtime = control_runtime()?;
+    let catalog = runtime.block_on(Catalog::open(store.root()))?;
+    Ok((runtime, catalog))
+}
+
+/// The runtime for everything but requests.
+pub(super) fn control_runtime() -> Result<Runtime, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("control")
@@ -199,8 +243,7 @@ pub(super) fn open_catalog(store: &Store) -> Result<(Runtime, Catalog), CliError
         .build()
         .map_err(CliError::Start)?;
     ignore_file_size_signal(&runtime)?;
-    let catalog = runtime.block_on(Catalog::open(store.root()))?;
-    Ok((runtime, catalog))
+    Ok(runtime)
 }
 
 /// Makes a write past the file size limit an error of that write (EFBIG) instead of the end of the

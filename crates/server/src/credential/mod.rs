@@ -12,7 +12,7 @@ use std::str::FromStr;
 use crate::catalog::{UnknownWord, words};
 
 pub use access::{Access, artifacts_access, read_access};
-pub use secret::{NoRandomness, TokenDigest, TokenSecret};
+pub use secret::{NoRandomness, TokenDigest, TokenSecret, without_tokens};
 
 words! {
     /// What a token's owner is on the projects of its prefix; a later one may all that an

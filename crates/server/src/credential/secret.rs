@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -61,6 +62,22 @@ impl fmt::Debug for TokenSecret {
     }
 }
 
+/// A text for a log, with every token of ours in it replaced: whoever puts one in a wrong place, a
+/// path or the name of a parameter, does not find it in a log.
+#[must_use]
+pub fn without_tokens(text: &str) -> Cow<'_, str> {
+    if !text.contains(PREFIX) {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split(PREFIX);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str("[redacted]");
+        shown.push_str(part.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
+    }
+    Cow::Owned(shown)
+}
+
 /// The SHA-256 digest of a token's text. Tokens are found by it, so no comparison depends on the
 /// text: what an index lookup's time tells about a digest says nothing about a text that has it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,6 +115,21 @@ mod tests {
         // 8,000 draws miss one of 62 characters with a probability under 10^-54.
         assert_eq!(seen.len(), 62);
         assert_ne!(tokens[0], tokens[1]);
+    }
+
+    #[test]
+    fn a_token_is_replaced_wherever_it_stands() {
+        let token = TokenSecret::generate().unwrap();
+        for (text, expected) in [
+            ("a/b.txt", "a/b.txt"),
+            ("T", "[redacted]"),
+            ("a/T/b&c=T", "a/[redacted]/b&c=[redacted]"),
+            ("newt_salamander", "n[redacted]"),
+        ] {
+            let shown = without_tokens(&text.replace('T', token.expose())).into_owned();
+            assert!(!shown.contains(&token.expose()[4..]), "{text}");
+            assert_eq!(shown, expected, "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::Request;
@@ -11,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Bounds;
 use super::stream::BoundedStream;
@@ -52,23 +54,79 @@ pub(super) async fn serve(
         .max_send_buf_size(STREAM_BUFFER_LEN)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_INTERVAL);
+    let activity = Arc::new(Activity::default());
+    let asked = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
+        asked.requests.fetch_add(1, Ordering::Relaxed);
         let (head, _body) = request.into_parts();
         app.answer(head, &memo)
     });
-    let connection = builder.serve_connection(BoundedStream::new(stream, &bounds), service);
-    let mut connection = pin!(connection);
-    let outcome = tokio::select! {
-        biased;
-        outcome = connection.as_mut() => outcome,
-        () = async { drop(stop.wait_for(|&stop| stop).await) } => {
-            // The request that is being answered is the last one.
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let stream = BoundedStream::new(stream, &bounds, Arc::clone(&activity.written_len));
+    let mut connection = pin!(builder.serve_connection(stream, service));
+    let period = bounds.write_timeout.max(bounds.head_timeout);
+    let mut periods = interval_at(Instant::now() + period, period);
+    periods.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_last = false;
+    let mut was_quiet = false;
+    let mut seen = Seen::default();
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            outcome = connection.as_mut() => break outcome,
+            () = async { drop(stop.wait_for(|&stop| stop).await) }, if !is_last => {
+                // The request that is being answered is the last one.
+                connection.as_mut().graceful_shutdown();
+                is_last = true;
+            }
+            _ = periods.tick() => {
+                let is_quiet = activity.is_quiet_since(&mut seen, bounds.least_len());
+                if is_quiet && was_quiet {
+                    tracing::debug!("broke off a connection that nothing moved on");
+                    return;
+                }
+                if is_quiet && !is_last {
+                    connection.as_mut().graceful_shutdown();
+                    is_last = true;
+                }
+                was_quiet = is_quiet;
+            }
         }
     };
     if let Err(error) = outcome {
         // A client that goes away is no event; a body that broke off has been logged.
         tracing::debug!(error = &*error, "a connection ended early");
+    }
+}
+
+/// What a connection has done since it began.
+///
+/// HTTP/2 has no timeout of its own for a client that answers pings and does nothing else: that asks
+/// for nothing, or asks and then never opens the window for the answers.
+#[derive(Debug, Default)]
+struct Activity {
+    /// Requests that were made.
+    requests: AtomicU64,
+    /// Bytes that were written.
+    written_len: Arc<AtomicU64>,
+}
+
+/// How far an [`Activity`] had come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    requests: u64,
+    written_len: u64,
+}
+
+impl Activity {
+    /// Whether there was no request since the last look, and less than `least_len` was written.
+    fn is_quiet_since(&self, seen: &mut Seen, least_len: u64) -> bool {
+        let now = Seen {
+            requests: self.requests.load(Ordering::Relaxed),
+            written_len: self.written_len.load(Ordering::Relaxed),
+        };
+        let is_quiet =
+            now.requests == seen.requests && now.written_len - seen.written_len < least_len;
+        *seen = now;
+        is_quiet
     }
 }

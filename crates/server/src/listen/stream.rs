@@ -3,13 +3,15 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::Bounds;
 
@@ -24,32 +26,44 @@ pub(super) struct BoundedStream {
     first_bytes: Option<Pin<Box<Sleep>>>,
     /// Bytes that may have been read so far, up to [`PREFACE_LEN`].
     read_len: usize,
-    /// Runs while a write waits for the client.
-    stall: Option<Stall>,
+    /// `None` until a write has waited for the client.
+    pace: Option<Pace>,
     write_timeout: Duration,
     least_len: u64,
+    /// Bytes written so far; whoever holds the other end looks at it now and then.
+    written_len: Arc<AtomicU64>,
 }
 
-/// A write that waits.
-struct Stall {
+/// What a client takes, over periods of time in which writes wait for it.
+///
+/// Only waiting counts: what the server itself is slow with is not the client's fault, nor is a
+/// pause between two requests. It goes on from one write to the next, so that a client cannot have a
+/// whole period for each few bytes.
+struct Pace {
+    /// Stands at the end of the period while a write waits; else it means nothing.
     deadline: Pin<Box<Sleep>>,
-    /// Bytes that the client has taken since the deadline was set.
-    written_len: u64,
+    /// When the write that waits began to.
+    waiting_since: Option<Instant>,
+    /// What is left of the period.
+    left: Duration,
+    /// Bytes that the client has taken in the period.
+    taken_len: u64,
 }
 
 impl BoundedStream {
-    pub(super) fn new(stream: TcpStream, bounds: &Bounds) -> Self {
+    pub(super) fn new(stream: TcpStream, bounds: &Bounds, written_len: Arc<AtomicU64>) -> Self {
         Self {
             inner: TokioIo::new(stream),
             first_bytes: Some(Box::pin(sleep(bounds.head_timeout))),
             read_len: 0,
-            stall: None,
+            pace: None,
             write_timeout: bounds.write_timeout,
-            least_len: bounds.least_rate.saturating_mul(bounds.write_timeout.as_secs()).max(1),
+            least_len: bounds.least_len(),
+            written_len,
         }
     }
 
-    /// Accounts for a write's outcome: while writes wait, enough must pass in each period.
+    /// Accounts for a write's outcome: in each period of waiting, enough must be taken.
     fn watch_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -57,28 +71,46 @@ impl BoundedStream {
     ) -> Poll<io::Result<usize>> {
         match outcome {
             Poll::Ready(Ok(written_len)) => {
-                if let Some(stall) = &mut self.stall {
-                    stall.written_len += written_len as u64;
+                self.written_len.fetch_add(written_len as u64, Ordering::Relaxed);
+                if let Some(pace) = &mut self.pace {
+                    pace.taken_len = pace.taken_len.saturating_add(written_len as u64);
+                    if let Some(since) = pace.waiting_since.take() {
+                        pace.left = pace.left.saturating_sub(since.elapsed());
+                    }
                 }
                 outcome
             }
             Poll::Ready(Err(_)) => outcome,
             Poll::Pending => {
                 let timeout = self.write_timeout;
-                let stall = self.stall.get_or_insert_with(|| Stall {
+                let pace = self.pace.get_or_insert_with(|| Pace {
                     deadline: Box::pin(sleep(timeout)),
-                    written_len: 0,
+                    waiting_since: None,
+                    left: timeout,
+                    taken_len: 0,
                 });
-                while stall.deadline.as_mut().poll(cx).is_ready() {
-                    if stall.written_len < self.least_len {
+                if pace.waiting_since.is_none() {
+                    pace.wait();
+                }
+                while pace.deadline.as_mut().poll(cx).is_ready() {
+                    if pace.taken_len < self.least_len {
                         return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                     }
-                    stall.deadline = Box::pin(sleep(timeout));
-                    stall.written_len = 0;
+                    pace.taken_len = 0;
+                    pace.left = timeout;
+                    pace.wait();
                 }
                 Poll::Pending
             }
         }
+    }
+}
+
+impl Pace {
+    fn wait(&mut self) {
+        let now = Instant::now();
+        self.waiting_since = Some(now);
+        self.deadline.as_mut().reset(now + self.left);
     }
 }
 
@@ -140,8 +172,6 @@ impl Write for BoundedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Flushed is what hyper calls when everything has been taken: nothing waits any more.
-        self.stall = None;
         Pin::new(&mut self.inner).poll_flush(cx)
     }
 

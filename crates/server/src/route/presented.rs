@@ -17,13 +17,13 @@
 use std::fmt;
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderName};
 use thiserror::Error;
 
 use super::query::Query;
 
-const PRIVATE_TOKEN: &str = "private-token";
-const JOB_TOKEN: &str = "job-token";
+static PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
+static JOB_TOKEN: HeaderName = HeaderName::from_static("job-token");
 
 /// The text of a token; its `Debug` form never shows it, and it has no `Display`.
 #[derive(Clone)]
@@ -92,7 +92,7 @@ pub fn find_presented(
     if let Some(text) = &query.private_token {
         return token(TokenKind::Access, text.reveal().as_bytes()).map(Some);
     }
-    if let Some(value) = single(headers, PRIVATE_TOKEN)? {
+    if let Some(value) = single(headers, &PRIVATE_TOKEN)? {
         return token(TokenKind::Access, value).map(Some);
     }
     if let Some(value) = bearer(headers)? {
@@ -101,7 +101,7 @@ pub fn find_presented(
     if let Some(text) = &query.job_token {
         return token(TokenKind::Job, text.reveal().as_bytes()).map(Some);
     }
-    if let Some(value) = single(headers, JOB_TOKEN)? {
+    if let Some(value) = single(headers, &JOB_TOKEN)? {
         return token(TokenKind::Job, value).map(Some);
     }
     Ok(None)
@@ -118,7 +118,10 @@ fn token(kind: TokenKind, value: &[u8]) -> Result<PresentedToken, UnreadableToke
     Ok(PresentedToken { kind, text: TokenText::new(text) })
 }
 
-fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h [u8]>, UnreadableToken> {
+fn single<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'h [u8]>, UnreadableToken> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.next().is_some() {

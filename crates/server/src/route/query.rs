@@ -122,7 +122,7 @@ fn parse_boolean(value: Option<&str>, name: &'static str) -> Result<bool, Failur
 ///
 /// This is what a log may show. Names are compared as [`Query::parse`] reads them, and whatever has
 /// a name with `token` in it counts, known or not. A value goes too where the name cannot be
-/// decoded.
+/// decoded. Clients have used `;` as a separator: a name behind one counts too.
 ///
 /// ```
 /// use entryway_server::route::redacted;
@@ -132,15 +132,26 @@ fn parse_boolean(value: Option<&str>, name: &'static str) -> Result<bool, Failur
 #[must_use]
 pub fn redacted(undecoded: &str) -> String {
     let pairs = undecoded.split('&').map(|pair| {
-        let Some((name, _)) = pair.split_once('=') else {
-            return Cow::Borrowed(pair);
-        };
-        match decode_query(name) {
-            Ok(known) if !known.to_ascii_lowercase().contains("token") => Cow::Borrowed(pair),
-            _ => Cow::Owned(format!("{name}=[redacted]")),
+        let mut shown_len = 0;
+        for part in pair.split_inclusive(';') {
+            match part.split_once('=') {
+                Some((name, _)) if may_name_token(name) => {
+                    let name = &pair[..shown_len + name.len()];
+                    return Cow::Owned(format!("{name}=[redacted]"));
+                }
+                _ => shown_len += part.len(),
+            }
         }
+        Cow::Borrowed(pair)
     });
     pairs.collect::<Vec<_>>().join("&")
+}
+
+fn may_name_token(name: &str) -> bool {
+    match decode_query(name) {
+        Ok(name) => name.to_ascii_lowercase().contains("token"),
+        Err(_) => true,
+    }
 }
 
 #[cfg(test)]
@@ -248,6 +259,8 @@ mod tests {
             ("array", "private_token[]=S", "private_token[]=[redacted]"),
             ("a token nobody knows", "Access_Token=S", "Access_Token=[redacted]"),
             ("undecodable name", "private_token%=S", "private_token%=[redacted]"),
+            ("a semicolon before it", "a=1;job_token=S;S&b", "a=1;job_token=[redacted]&b"),
+            ("a semicolon in the value", "job_token=S;a=S", "job_token=[redacted]"),
             ("repeated", "job_token=S&job_token=S", "job_token=[redacted]&job_token=[redacted]"),
         ];
         for (name, undecoded, want) in rows {

@@ -37,7 +37,7 @@ pub use digest::Sha256Digest;
 pub use error::{Operation, StoreError};
 pub use lock::ServeLock;
 pub use receive::{Incoming, Published, Staged};
-pub use recover::{QUARANTINE_TIME, RecoverError, Recovered, recover};
+pub use recover::{QUARANTINE_TIME, RecoverError, Recovered, recover, withdraw};
 
 /// Mode of the folders that the store makes; the umask may tighten it.
 const FOLDER_MODE: u32 = 0o750;

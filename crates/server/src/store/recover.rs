@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use super::lock::PublishLock;
 use super::{
-    Operation, ServeLock, Sha256Digest, Store, StoreError, make_folder, sync_folder, temp,
+    Operation, Published, ServeLock, Sha256Digest, Store, StoreError, make_folder, sync_folder,
+    temp,
 };
 use crate::catalog::{Blob, Catalog, CatalogError};
 
@@ -72,6 +73,36 @@ pub async fn recover(
         catalog.mark_blobs(&done.lost, &done.found).await?;
     }
     Ok(done)
+}
+
+/// Takes back an archive whose row could not be written; says whether it is gone.
+///
+/// It stays where it was in the store before, where a row names it after all, and while anything else
+/// is being published, which may be the same content: then the next recovery finds it.
+///
+/// # Errors
+/// [`RecoverError`]; the archive is then left to the next recovery as well.
+pub async fn withdraw(
+    store: &Store,
+    published: Published,
+    catalog: &Catalog,
+) -> Result<bool, RecoverError> {
+    let Published { sha256, already_there, .. } = published;
+    // And with it its share of the lock.
+    drop(published);
+    if already_there {
+        return Ok(false);
+    }
+    let Some(_lock) = PublishLock::try_exclusive(&store.publish_lock_path())? else {
+        return Ok(false);
+    };
+    if catalog.blobs().await?.iter().any(|blob| blob.sha256 == sha256) {
+        return Ok(false);
+    }
+    remove(&store.sidecar_path(&sha256))?;
+    remove(&store.blob_path(&sha256))?;
+    sync_folder(&store.blob_dir(&sha256))?;
+    Ok(true)
 }
 
 fn compare(

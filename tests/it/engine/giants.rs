@@ -1,0 +1,236 @@
+//! Archives past 4 GiB and past 65,535 entries, none of which takes more than kilobytes here.
+
+use std::io;
+
+use entryway::source::testing::Counting;
+use entryway::{Archive, EntryPlan, FETCH_LEN, FIRST_FETCH_LEN, Found, ReadAt, Rule, Standing};
+use entryway_testkit::builder::Zip64End;
+use entryway_testkit::sparse::{Giant, Sparse, crc32_of_zeros, many_entries};
+
+use super::{built, content_of, drain, open_and_read, standings};
+
+const GIB: u64 = 1 << 30;
+/// The sizes and offsets round which 32-bit fields end.
+const EDGES: [u64; 6] = [4 * GIB - 2, 4 * GIB - 1, 4 * GIB, 4 * GIB + 1, 5 * GIB, 9 * GIB + 7];
+
+/// A file of holes as a source.
+#[derive(Clone)]
+struct Holes(Sparse);
+
+impl ReadAt for Holes {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(self.0.read_at(offset, buffer))
+    }
+}
+
+fn open(giant: &Giant) -> Archive<Counting<Holes>> {
+    Archive::open(Counting::new(Holes(giant.archive.clone()))).unwrap()
+}
+
+fn find<S: ReadAt>(archive: &Archive<S>, name: &str) -> Found {
+    archive.find(name.as_bytes()).unwrap().expect(name)
+}
+
+#[test]
+fn a_stored_entry_of_any_size_is_found_with_its_numbers() {
+    for len in EDGES {
+        let giant = Giant::stored_zeros(len);
+        let archive = open(&giant);
+        assert_eq!(archive.directory().len(), 3);
+        for entry in &giant.entries {
+            let found = find(&archive, entry.name);
+            assert_eq!(found.standing, Standing::Unverified, "{len}, {}", entry.name);
+            assert_eq!(found.entry.local_header_offset, entry.local_header_offset);
+            assert_eq!(found.entry.declared_compressed_size, entry.data_len);
+            assert_eq!(found.entry.declared_uncompressed_size, entry.data_len);
+            assert_eq!(found.entry.declared_crc32, entry.crc32);
+            assert_eq!(found.boundary, entry.data().end, "{len}, {}", entry.name);
+        }
+        // What stands before and behind is read whole.
+        for (name, content) in
+            [("before.txt", "before the zeros\n"), ("after.txt", "after the zeros\n")]
+        {
+            let found = find(&archive, name);
+            assert_eq!(content_of(&archive, &found), Ok(content.into()), "{len}");
+        }
+    }
+}
+
+#[test]
+fn a_range_at_the_front_of_a_giant_takes_a_few_reads() {
+    let giant = Giant::stored_zeros(5 * GIB);
+    let archive = open(&giant);
+    let found = find(&archive, "zeros.bin");
+    let whole = EntryPlan::whole(&found).unwrap();
+    assert_eq!(whole.declared_len(), 5 * GIB);
+    assert_eq!(whole.first_fetch().start, giant.entries[1].local_header_offset);
+    assert!(whole.first_fetch().end - whole.first_fetch().start <= FIRST_FETCH_LEN);
+
+    let _ = archive.source().take();
+    let parts = EntryPlan::parts(&found, vec![0..10, 99_990..100_010, 200_000..200_001]).unwrap();
+    assert_eq!(parts.declared_len(), 31);
+    assert_eq!(drain(archive.carry_out(parts)), (vec![0; 31], Ok(())));
+    let asked = archive.source().take();
+    assert!(asked.len() as u64 <= 2 + 200_000 / FETCH_LEN, "{asked:?}");
+    assert!(asked.last().unwrap().end < giant.entries[1].data_offset + 300_000);
+}
+
+#[test]
+fn a_giant_known_to_be_good_says_where_its_last_byte_is() {
+    let giant = Giant::stored_zeros(5 * GIB);
+    let archive = open(&giant);
+    let zeros = &giant.entries[1];
+    let standing = Standing::Good { data_offset: zeros.data_offset, is_text: false };
+    let found = Found { standing, ..find(&archive, "zeros.bin") };
+    let data = found.data_extent().unwrap();
+    assert_eq!(data, zeros.data());
+    assert_eq!(giant.archive.read(data.end..data.end + 4), b"PK\x03\x04");
+    let plan = EntryPlan::whole(&found).unwrap();
+    assert_eq!(plan.first_fetch(), data.start..data.start + FETCH_LEN);
+}
+
+#[test]
+fn five_gigabytes_are_verified_entry_by_entry() {
+    let giant = Giant::stored_zeros(5 * GIB);
+    let archive = Archive::open(Holes(giant.archive.clone())).unwrap();
+    let standings = standings(&archive);
+    for (entry, (_, standing)) in giant.entries.iter().zip(&standings) {
+        let is_text = entry.name.ends_with(".txt");
+        assert_eq!(*standing, Standing::Good { data_offset: entry.data_offset, is_text });
+    }
+    assert_eq!(standings.len(), 3);
+
+    // One byte in the last of them that is none of zero.
+    let last = giant.entries[1].data().end - 1;
+    let damaged = Archive::open(Holes(giant.archive.span(last, [1]))).unwrap();
+    let rules: Vec<_> = super::standings(&damaged)
+        .into_iter()
+        .map(|(_, standing)| match standing {
+            Standing::Bad(refusal) => Some(refusal.rule),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(rules, [None, Some(Rule::Crc), None]);
+}
+
+#[test]
+fn an_offset_past_four_gigabytes_is_read_from_a_field_of_its_own() {
+    for offset in EDGES {
+        let giant = Giant::late_local_header(offset);
+        let archive = open(&giant);
+        let found = find(&archive, "late.txt");
+        assert_eq!(found.entry.local_header_offset, offset);
+        assert_eq!(content_of(&archive, &found), Ok(b"late\n".to_vec()), "{offset}");
+        // The hole before it belongs to nobody.
+        let first = find(&archive, "first.txt");
+        assert_eq!(first.boundary, offset);
+        assert_eq!(content_of(&archive, &first), Ok(b"first\n".to_vec()), "{offset}");
+    }
+}
+
+#[test]
+fn counts_round_65_535_are_read_with_and_without_zip64() {
+    for (count, zip64_end) in [
+        (65_534, Zip64End::Never),
+        (65_535, Zip64End::Never),
+        (65_535, Zip64End::Saturated),
+        (65_535, Zip64End::Agreeing),
+        (65_536, Zip64End::WhereNeeded),
+        (70_000, Zip64End::WhereNeeded),
+    ] {
+        let archive = Archive::open(built(&many_entries(count).zip64_end(zip64_end))).unwrap();
+        assert_eq!(archive.directory().len(), count, "{zip64_end:?}");
+        for number in [0, 1, 65_533, count - 1] {
+            let name = number.to_string();
+            let found = find(&archive, &name);
+            assert_eq!(content_of(&archive, &found), Ok(name.into_bytes()), "{count}");
+        }
+        assert_eq!(archive.find(count.to_string().as_bytes()), Ok(None));
+    }
+}
+
+#[test]
+fn a_count_that_lost_its_high_bits_is_refused() {
+    for count in [65_536, 65_537, 131_072] {
+        let bytes = built(&many_entries(count).zip64_end(Zip64End::Never));
+        let refusal = open_and_read(bytes).unwrap_err();
+        // None of 65,536 counted: the directory is then empty, and no record shows where it starts.
+        assert_eq!((refusal.rule, refusal.declared), (Rule::EntryCount, count as u64 % 65_536));
+    }
+}
+
+/// A golden of Go's archive/zip: its length, the count of spans, and each span's offset, length and
+/// bytes.
+fn sparse_golden(bytes: &[u8]) -> Sparse {
+    let number = |at: usize, len: usize| {
+        let mut number = [0; 8];
+        number[..len].copy_from_slice(&bytes[at..at + len]);
+        u64::from_le_bytes(number)
+    };
+    let mut sparse = Sparse::new(number(0, 8));
+    let mut at = 12;
+    for _ in 0..number(8, 4) {
+        let (offset, len) = (number(at, 8), number(at + 8, 4) as usize);
+        at += 12;
+        sparse = sparse.span(offset, &bytes[at..at + len]);
+        at += len;
+    }
+    assert_eq!(at, bytes.len());
+    sparse
+}
+
+#[test]
+fn giants_of_three_writers_are_read() {
+    let Some(folder) = super::corpora::corpora("giants_of_three_writers_are_read") else { return };
+    let folder = folder.join("go-archive-zip/zip64");
+    let mut seen = 0;
+    for item in std::fs::read_dir(folder).unwrap() {
+        let path = item.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let Some(kind) = name.strip_suffix(".zsparse") else { continue };
+        let golden = super::corpora::gunzip(&path);
+        let archive = Archive::open(Holes(sparse_golden(&golden))).expect(kind);
+        let (_, kind) = kind.split_once('-').unwrap();
+        let sizes: Vec<u64> =
+            archive.directory().entries().map(|entry| entry.declared_uncompressed_size).collect();
+        let largest = *sizes.iter().max().unwrap();
+        let expected = match kind {
+            "store-4g-minus-2" => 4 * GIB - 2,
+            "store-4g-minus-1" => 4 * GIB - 1,
+            "store-exact-4g" => 4 * GIB,
+            "store-5g" | "deflate-zeros-5g" | "offset-past-4g" => 5 * GIB,
+            _ => largest,
+        };
+        assert_eq!(largest, expected, "{name}");
+        for entry in archive.directory().entries() {
+            let found = archive.describe(&entry);
+            assert_eq!(found.standing, Standing::Unverified, "{name}");
+            let size = entry.declared_uncompressed_size;
+            if size > 1 << 20 {
+                // Their content is zeros, and this is as much of it as is looked at here.
+                assert_eq!(entry.declared_crc32, crc32_of_zeros(size), "{name}");
+                let parts = EntryPlan::parts(&found, vec![0..1, 9..100_008]).unwrap();
+                assert_eq!(drain(archive.carry_out(parts)), (vec![0; 100_000], Ok(())), "{name}");
+            } else {
+                assert!(content_of(&archive, &found).is_ok(), "{name}");
+            }
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 24);
+}
+
+#[test]
+fn a_giant_on_a_disk_is_read_like_one_in_memory() {
+    let giant = Giant::stored_zeros(5 * GIB);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    giant.archive.write_to(file.as_file_mut()).unwrap();
+    let archive = Archive::open(entryway::FileSource::open(file.path()).unwrap()).unwrap();
+    let found = find(&archive, "after.txt");
+    assert!(found.entry.local_header_offset > 5 * GIB);
+    assert_eq!(content_of(&archive, &found).as_deref(), Ok(&b"after the zeros\n"[..]));
+}

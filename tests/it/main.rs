@@ -1,0 +1,20 @@
+//! The integration binary: one module a topic, over the built program and the public library.
+//!
+//! Every server listens on loopback at a free port and is stopped by its own process id; nothing
+//! here asserts a time. What a test needs and a machine may lack is named by [`harness::skip`].
+
+mod client;
+mod harness;
+mod indexed;
+mod sample;
+
+mod bad_input;
+mod corrupted;
+mod download_by_curl;
+mod engine;
+mod http_semantics;
+mod program;
+mod read_plans;
+mod real_archives;
+mod resolution;
+mod writers;

@@ -1,0 +1,1 @@
+//! Nothing of its own: the integration binary `it` is the package.
