@@ -3,7 +3,8 @@
 /// Bounds on what an archive may ask for; each is checked before anything of that size is allocated.
 ///
 /// Every bound is inclusive: a value equal to it passes, one more is refused with the rule
-/// [`Rule::OverLimit`](crate::Rule::OverLimit), both numbers and the name of the limit.
+/// [`Rule::ArchiveOverLimit`](crate::Rule::ArchiveOverLimit) or
+/// [`Rule::EntryOverLimit`](crate::Rule::EntryOverLimit), both numbers and the name of the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the central directory; at most [`Limits::DIRECTORY_SIZE_BOUND`].

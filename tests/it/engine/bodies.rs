@@ -472,8 +472,10 @@ async fn what_sends_no_content_reads_nothing() {
     let _ = source.take();
     let (get, head) = (Method::GET, Method::HEAD);
     let no_coding = (header::ACCEPT_ENCODING, "br, identity;q=0");
-    let table: [(&str, Method, &str, Fields<'_>, u16); 10] = [
+    let table: [(&str, Method, &str, Fields<'_>, u16); 11] = [
         ("HEAD", head.clone(), "/long.bin", &[], 200),
+        // A body of this length would be read before its head goes out.
+        ("HEAD of little", head.clone(), "/short.txt", &[], 200),
         ("HEAD, gzip", head.clone(), "/long.txt", &[GZIP], 200),
         ("HEAD, range", head.clone(), "/long.bin", &[(header::RANGE, "bytes=0-9")], 200),
         ("not modified", get.clone(), "/long.bin", &[(header::IF_NONE_MATCH, &tag)], 304),

@@ -3,10 +3,6 @@
 //!
 //! Every statement of the catalog goes through [`Sqlite::find_optional`], [`Sqlite::find_all`] or a
 //! [`Transaction`], which count it.
-//!
-//! Every statement is run to its end, also where one row is asked for: `PRAGMA data_version`, left
-//! after its first row as sqlx's `fetch_one` leaves it, told of a commit only together with the next
-//! one (sqlx 0.9.0, two pushes within 20 ms: the second went unseen until a third came).
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -81,7 +77,8 @@ impl Sqlite {
         operation: &'static str,
         query: Query<'_>,
     ) -> Result<Option<SqliteRow>, CatalogError> {
-        Ok(self.find_all(operation, query).await?.into_iter().next())
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        query.fetch_optional(&self.readers).await.map_err(failed(operation))
     }
 
     pub(super) async fn find_all(
@@ -111,14 +108,10 @@ impl Sqlite {
 
     /// Changes whenever another connection, of this process or of another, has committed.
     pub(super) async fn data_version(watcher: &mut SqliteConnection) -> Result<i64, CatalogError> {
-        let rows: Vec<i64> = sqlx::query_scalar("PRAGMA data_version")
-            .fetch_all(watcher)
+        sqlx::query_scalar("PRAGMA data_version")
+            .fetch_one(watcher)
             .await
-            .map_err(failed("watch for changes"))?;
-        rows.first().copied().ok_or(CatalogError::Database {
-            operation: "watch for changes",
-            source: sqlx::Error::RowNotFound,
-        })
+            .map_err(failed("watch for changes"))
     }
 
     pub(super) async fn close(&self) {
@@ -140,8 +133,7 @@ impl Transaction<'_> {
         query: Query<'_>,
     ) -> Result<Option<SqliteRow>, CatalogError> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        let rows = query.fetch_all(&mut *self.inner).await.map_err(failed(self.operation))?;
-        Ok(rows.into_iter().next())
+        query.fetch_optional(&mut *self.inner).await.map_err(failed(self.operation))
     }
 
     /// Returns how many rows were written.
