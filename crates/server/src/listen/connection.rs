@@ -3,7 +3,6 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -22,8 +21,6 @@ use crate::api::{App, Memo};
 const HEAD_LEN: usize = 64 * 1024;
 /// Streams of one HTTP/2 connection at a time.
 const STREAMS: u32 = 100;
-/// How often a silent HTTP/2 connection is asked whether it is alive, and how long it may think.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Bytes of one HTTP/2 stream that may wait for the client.
 const STREAM_BUFFER_LEN: usize = 128 * 1024;
 
@@ -51,9 +48,7 @@ pub(super) async fn serve(
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEAD_LEN as u32)
-        .max_send_buf_size(STREAM_BUFFER_LEN)
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_INTERVAL);
+        .max_send_buf_size(STREAM_BUFFER_LEN);
     let activity = Arc::new(Activity::default());
     let asked = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
@@ -100,8 +95,10 @@ pub(super) async fn serve(
 
 /// What a connection has done since it began.
 ///
-/// HTTP/2 has no timeout of its own for a client that answers pings and does nothing else: that asks
-/// for nothing, or asks and then never opens the window for the answers.
+/// What a client of HTTP/2 must do to be kept: ask for something, or take what it has asked for. hyper
+/// has pings instead, and they fail both ways. A client that answers them is kept for ever, if it never
+/// opens the window for an answer. And an answer to a ping comes after all that was sent before it has
+/// been read: `curl --limit-rate 10k` was cut by a timeout of 20 s, in the middle of a download.
 #[derive(Debug, Default)]
 struct Activity {
     /// Requests that were made.

@@ -22,8 +22,7 @@ const LARGE_LEN: usize = 12 << 20;
 
 /// Longer than a test waits.
 const NEVER: Duration = Duration::from_secs(3_600);
-/// Longer than anything takes that does happen, and shorter than hyper waits for an HTTP/2 client that
-/// answers no ping, which is 40 s.
+/// Longer than anything takes that does happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long is waited for what is not to happen.
 const MOMENT: Duration = Duration::from_millis(300);
