@@ -39,8 +39,8 @@ pub struct Ingested {
     pub verified: Verified,
 }
 
-/// Why an archive is not stored. Nothing of it can be reached then, and as good as always nothing is
-/// left of it: see [`withdraw`].
+/// Why an archive is not stored. Nothing of it can be reached then, and as good as always nothing
+/// is left of it: see [`withdraw`].
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// The file cannot be opened.

@@ -391,9 +391,9 @@ fn unsatisfied_range(complete_len: u64) -> HeaderValue {
 /// JSON in which every character that is not seen is escaped: controls, line separators, marks that
 /// turn text round.
 ///
-/// JSON itself demands that only below U+0020; the others are escaped so that text out of an archive
-/// cannot steer a terminal or its reader, or end a line of script. All JSON that the server answers
-/// and the program prints is written by this.
+/// JSON itself demands that only below U+0020; the others are escaped so that text out of an
+/// archive cannot steer a terminal or its reader, or end a line of script. All JSON that the server
+/// answers and the program prints is written by this.
 ///
 /// # Errors
 /// Those of the value's own `Serialize`.
@@ -431,8 +431,8 @@ impl Formatter for EscapedControls {
     }
 }
 
-/// Whether a character does something to a text instead of being seen in it: controls, separators of
-/// lines, spaces without width, marks that turn text round, tags.
+/// Whether a character does something to a text instead of being seen in it: controls, separators
+/// of lines, spaces without width, marks that turn text round, tags.
 pub(crate) fn is_unseen(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')

@@ -25,8 +25,8 @@ pub struct Verified {
 /// Opens an archive and decodes all its entries.
 ///
 /// # Errors
-/// [`Error::Archive`] where it is refused or no archive, else what reading it came to; an entry that
-/// is refused is no error.
+/// [`Error::Archive`] where it is refused or no archive, else what reading it came to; an entry
+/// that is refused is no error.
 pub fn verify(
     source: FileSource,
     limits: &Limits,

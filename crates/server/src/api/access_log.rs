@@ -11,8 +11,8 @@ use super::Answer;
 use crate::credential::without_tokens;
 use crate::route::redacted;
 
-/// Writes the line, if the request was timed: no field of the head, no token of the query, and ASCII
-/// without control characters only.
+/// Writes the line, if the request was timed: no field of the head, no token of the query, and
+/// ASCII without control characters only.
 pub(super) fn write(head: &Parts, answer: &Answer, label: &'static str, begun: Option<Instant>) {
     let Some(begun) = begun else { return };
     tracing::info!(
@@ -28,11 +28,11 @@ pub(super) fn write(head: &Parts, answer: &Answer, label: &'static str, begun: O
     );
 }
 
-/// A part of a target as it may be shown: a token of ours in it, wherever it stands, is replaced; what
-/// is no ASCII or a control character is percent-encoded, as it should have been.
+/// A part of a target as it may be shown: a token of ours in it, wherever it stands, is replaced;
+/// what is no ASCII or a control character is percent-encoded, as it should have been.
 ///
-/// hyper refuses control characters of ASCII; what is left are those of Unicode, line separators and
-/// marks that turn text round.
+/// hyper refuses control characters of ASCII; what is left are those of Unicode, line separators
+/// and marks that turn text round.
 fn shown(part: &str) -> Cow<'_, str> {
     match without_tokens(part) {
         Cow::Borrowed(part) => utf8_percent_encode(part, CONTROLS).into(),

@@ -145,8 +145,8 @@ impl OpenArchive {
         self.retired.store(true, Ordering::Release);
     }
 
-    /// Takes note of what reading the file came to. A file that is not what it was when it was opened
-    /// is opened anew; an entry that nobody has verified is just bad.
+    /// Takes note of what reading the file came to. A file that is not what it was when it was
+    /// opened is opened anew; an entry that nobody has verified is just bad.
     pub(crate) fn failed(&self, error: &Error) {
         match error {
             Error::Entry(_) if !self.is_verified() => {}
@@ -158,7 +158,8 @@ impl OpenArchive {
         }
     }
 
-    /// Whether the archive is to be opened anew, since more is known of it now, or its file changed.
+    /// Whether the archive is to be opened anew, since more is known of it now, or its file
+    /// changed.
     #[must_use]
     pub fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Acquire)

@@ -82,8 +82,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes a folder that may be written to meanwhile: what is made while it is listed is found by the
-/// next listing.
+/// Removes a folder that may be written to meanwhile: what is made while it is listed is found by
+/// the next listing.
 fn remove_folder(path: &Path) {
     for _ in 0..3 {
         if std::fs::remove_dir_all(path).is_ok() {

@@ -163,8 +163,8 @@ impl Folder {
     }
 }
 
-/// What SIGTERM and SIGINT do: the first stops the server and lets downloads end; the second, or the
-/// first while there is no server yet, ends the process at once.
+/// What SIGTERM and SIGINT do: the first stops the server and lets downloads end; the second, or
+/// the first while there is no server yet, ends the process at once.
 pub(super) struct Signals {
     stop: watch::Receiver<bool>,
     serves: Arc<AtomicBool>,

@@ -95,10 +95,11 @@ pub(super) async fn serve(
 
 /// What a connection has done since it began.
 ///
-/// What a client of HTTP/2 must do to be kept: ask for something, or take what it has asked for. hyper
-/// has pings instead, and they fail both ways. A client that answers them is kept for ever, if it never
-/// opens the window for an answer. And an answer to a ping comes after all that was sent before it has
-/// been read: `curl --limit-rate 10k` was cut by a timeout of 20 s, in the middle of a download.
+/// What a client of HTTP/2 must do to be kept: ask for something, or take what it has asked for.
+/// hyper has pings instead, and they fail both ways. A client that answers them is kept for ever,
+/// if it never opens the window for an answer. And an answer to a ping comes after all that was
+/// sent before it has been read: `curl --limit-rate 10k` was cut by a timeout of 20 s, in the
+/// middle of a download.
 #[derive(Debug, Default)]
 struct Activity {
     /// Requests that were made.

@@ -31,10 +31,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bytes that a connection's send queue takes beyond what is on its way to the client.
 ///
-/// Without a bound the kernel takes up to 4 MiB for a client that reads slowly, and says that there is
-/// room again when a third of it is free: for longer than a minute, a client of 10 KB a second looks
-/// like one that reads nothing. With it there is room again every 32 KiB. Twenty downloads of 40 MB over
-/// loopback took 0.5 s with it and 0.7 s without, and as much CPU (medians of 7).
+/// Without a bound the kernel takes up to 4 MiB for a client that reads slowly, and says that there
+/// is room again when a third of it is free: for longer than a minute, a client of 10 KB a second
+/// looks like one that reads nothing. With it there is room again every 32 KiB. Twenty downloads of
+/// 40 MB over loopback took 0.5 s with it and 0.7 s without, and as much CPU (medians of 7).
 const UNSENT_LEN: u32 = 64 * 1024;
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -1,4 +1,5 @@
-//! A TCP stream that does not wait for ever: for the first bytes, or for a client that does not read.
+//! A TCP stream that does not wait for ever: for the first bytes, or for a client that does not
+//! read.
 
 use std::future::Future;
 use std::io;
@@ -15,8 +16,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::Bounds;
 
-/// Bytes after which it is known which version of HTTP is spoken: the HTTP/2 preface (RFC 9113 3.4).
-/// The timeout on heads takes over from there.
+/// Bytes after which it is known which version of HTTP is spoken: the HTTP/2 preface (RFC 9113
+/// 3.4). The timeout on heads takes over from there.
 const PREFACE_LEN: usize = 24;
 
 /// A stream with a deadline on its first bytes and a least rate of writing.
@@ -37,8 +38,8 @@ pub(super) struct BoundedStream {
 /// What a client takes, over periods of time in which writes wait for it.
 ///
 /// Only waiting counts: what the server itself is slow with is not the client's fault, nor is a
-/// pause between two requests. It goes on from one write to the next, so that a client cannot have a
-/// whole period for each few bytes.
+/// pause between two requests. It goes on from one write to the next, so that a client cannot have
+/// a whole period for each few bytes.
 struct Pace {
     /// Stands at the end of the period while a write waits; else it means nothing.
     deadline: Pin<Box<Sleep>>,

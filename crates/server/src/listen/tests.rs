@@ -1,5 +1,5 @@
-//! Real sockets against the real accept loop, with short times. No test depends on how long anything
-//! takes, only on what comes first.
+//! Real sockets against the real accept loop, with short times. No test depends on how long
+//! anything takes, only on what comes first.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

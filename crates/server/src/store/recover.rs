@@ -77,8 +77,8 @@ pub async fn recover(
 
 /// Takes back an archive whose row could not be written; says whether it is gone.
 ///
-/// It stays where it was in the store before, where a row names it after all, and while anything else
-/// is being published, which may be the same content: then the next recovery finds it.
+/// It stays where it was in the store before, where a row names it after all, and while anything
+/// else is being published, which may be the same content: then the next recovery finds it.
 ///
 /// # Errors
 /// [`RecoverError`]; the archive is then left to the next recovery as well.
