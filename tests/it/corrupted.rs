@@ -15,8 +15,8 @@ use crate::client::{Answer, Client, PROTOCOLS, by_job, by_ref};
 use crate::harness::{HANG, Push, Scratch, Server, run, sha256};
 use crate::sample::{KINDS, LARGE, SMALL, Sample};
 
-/// Flips the lowest bit of a byte of every victim, at the place that a row names. DEFLATE fills bytes
-/// from there, so even in a stream's last byte that bit is no padding.
+/// Flips the lowest bit of a byte of every victim, at the place that a row names. DEFLATE fills
+/// bytes from there, so even in a stream's last byte that bit is no padding.
 struct Damage {
     name: &'static str,
     /// The position of the byte to damage, given the archive and the victim's number.

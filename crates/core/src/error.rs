@@ -123,12 +123,14 @@ rules! {
     Zip64NotAdjacent = 6, "zip64_not_adjacent", Archive;
     /// The zip64 record's signature is not where the locator says.
     Zip64Signature = 7, "zip64_signature", Archive;
-    /// The zip64 record is shorter than it must be, or carries extensible data; `declared`: its size.
+    /// The zip64 record is shorter than it must be, or carries extensible data; `declared`: its
+    /// size.
     Zip64RecordSize = 8, "zip64_record_size", Archive;
     /// End record and zip64 record contradict each other; `declared`: the end record's value,
     /// `actual`: the zip64 record's.
     Zip64Disagrees = 9, "zip64_disagrees", Archive;
-    /// The directory would start before the file; `declared`: size + offset, `actual`: where it ends.
+    /// The directory would start before the file; `declared`: size + offset, `actual`: where it
+    /// ends.
     DirectoryOutside = 10, "directory_outside", Archive;
     /// With bytes before the archive: a directory signature stands both at the stated offset and at
     /// the computed one, or the directory is empty; `declared`: the stated offset, `actual`: the
@@ -181,7 +183,8 @@ rules! {
     NameUtf8 = 49, "name_utf8", Entry;
     /// Another entry has the same local header; `actual`: its offset.
     SharedLocalHeader = 50, "shared_local_header", Entry;
-    /// Header, data or descriptor reach into what follows; `declared`: the end, `actual`: the bound.
+    /// Header, data or descriptor reach into what follows; `declared`: the end, `actual`: the
+    /// bound.
     Overlap = 51, "overlap", Entry;
     /// The local header would stand at or past the directory; `declared`: its offset, `actual`: the
     /// directory's.
@@ -190,14 +193,17 @@ rules! {
     LocalSignature = 53, "local_signature", Entry;
     /// The local header carries another name.
     LocalName = 54, "local_name", Entry;
-    /// The local header states another method; `declared`: the directory's, `actual`: the local one.
+    /// The local header states another method; `declared`: the directory's, `actual`: the local
+    /// one.
     LocalMethod = 55, "local_method", Entry;
-    /// The local header disagrees on encryption or on a data descriptor; `declared`: the directory's
+    /// The local header disagrees on encryption or on a data descriptor; `declared`: the
+    /// directory's
     /// flags, `actual`: the local ones.
     LocalFlags = 56, "local_flags", Entry;
     /// The local header states another size; `declared`: the directory's, `actual`: the local one.
     LocalSize = 57, "local_size", Entry;
-    /// The local header states another CRC-32; `declared`: the directory's, `actual`: the local one.
+    /// The local header states another CRC-32; `declared`: the directory's, `actual`: the local
+    /// one.
     LocalCrc = 58, "local_crc", Entry;
     /// No form of data descriptor after the data agrees with the directory.
     Descriptor = 59, "descriptor", Entry;
@@ -213,7 +219,8 @@ rules! {
     DataTrailing = 63, "data_trailing", Entry;
     /// The stream gives more than the declared size; `declared`: that size.
     DataLong = 64, "data_long", Entry;
-    /// The stream gives less than the declared size; `declared`: that size, `actual`: what it gives.
+    /// The stream gives less than the declared size; `declared`: that size, `actual`: what it
+    /// gives.
     DataShort = 65, "data_short", Entry;
     /// The content has another CRC-32; `declared`: the directory's, `actual`: the content's.
     Crc = 66, "crc", Entry;
@@ -448,7 +455,8 @@ impl fmt::Display for Refusal {
             ),
             Rule::DataTrailing => write!(
                 f,
-                "{record} at {offset}: the stream ends after {actual} of {declared} compressed bytes"
+                "{record} at {offset}: the stream ends after {actual} of {declared} compressed \
+                 bytes"
             ),
             Rule::DataLong => {
                 write!(f, "{record} at {offset}: more than the declared {declared} bytes of output")
@@ -527,8 +535,11 @@ impl Error {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Read { kind, .. }
-            if matches!(kind, io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock))
+        let Self::Read { kind, .. } = self else { return false };
+        matches!(
+            kind,
+            io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+        )
     }
 
     /// Whether the file is no zip archive at all, as far as can be seen.

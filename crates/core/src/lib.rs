@@ -8,21 +8,21 @@
 //!    (end records)           (names, rules, bounds)       (local header, data, checks)
 //! ```
 //!
-//! Each arrow is plain data; none of the three does I/O. The caller brings bytes and is told which it
-//! lacks: [`Archive`] does so for whatever can be read at an offset ([`ReadAt`]), and a server does it
-//! in its event loop over a [`Source`].
+//! Each arrow is plain data; none of the three does I/O. The caller brings bytes and is told which
+//! it lacks: [`Archive`] does so for whatever can be read at an offset ([`ReadAt`]), and a server
+//! does it in its event loop over a [`Source`].
 //!
-//! What it does not do: write archives, unpack them to a file system, decrypt, follow symbolic links,
-//! look into archives within archives.
+//! What it does not do: write archives, unpack them to a file system, decrypt, follow symbolic
+//! links, look into archives within archives.
 //!
 //! # Trust
-//! Two readers of one hostile archive can see two different contents. An archive that leaves a choice
-//! is refused ([`Error::Archive`]), and so is an entry whose bytes or identity do ([`Error::Entry`]);
-//! the other entries are read. Each [`Rule`] says what it is about.
+//! Two readers of one hostile archive can see two different contents. An archive that leaves a
+//! choice is refused ([`Error::Archive`]), and so is an entry whose bytes or identity do
+//! ([`Error::Entry`]); the other entries are read. Each [`Rule`] says what it is about.
 //!
 //! # Bounds
-//! The directory's own bytes, and beside them 14 bytes for each entry and 6 for each further name that
-//! it is found by, at most two; [`Limits`] bounds both.
+//! The directory's own bytes, and beside them 14 bytes for each entry and 6 for each further name
+//! that it is found by, at most two; [`Limits`] bounds both.
 //! Reading an entry of any size takes less than 256 KiB beside the decoder's state.
 #![forbid(unsafe_code)]
 

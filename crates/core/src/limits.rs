@@ -1,6 +1,7 @@
 //! How much of a hostile archive is looked at before it is refused.
 
-/// Bounds on what an archive may ask for; each is checked before anything of that size is allocated.
+/// Bounds on what an archive may ask for; each is checked before anything of that size is
+/// allocated.
 ///
 /// Every bound is inclusive: a value equal to it passes, one more is refused with the rule
 /// [`Rule::ArchiveOverLimit`](crate::Rule::ArchiveOverLimit) or

@@ -1,12 +1,12 @@
 //! Finds the central directory: end record, zip64 records, bytes before the archive.
 //!
-//! Sans-io: the caller owns the bytes and is told which it lacks. For an archive in memory the window
-//! is everything and one call answers; for a file it is a tail read, and for one with bytes in front
-//! of it four bytes more.
+//! Sans-io: the caller owns the bytes and is told which it lacks. For an archive in memory the
+//! window is everything and one call answers; for a file it is a tail read, and for one with bytes
+//! in front of it four bytes more.
 //!
-//! What is refused here is what two readers read differently: more than one end record that could be
-//! meant, a zip64 record that is not directly before its locator, a directory that could start at two
-//! places.
+//! What is refused here is what two readers read differently: more than one end record that could
+//! be meant, a zip64 record that is not directly before its locator, a directory that could start
+//! at two places.
 
 use crate::error::{Error, Record, Refusal, Rule, at};
 use crate::limits::{Limit, Limits};
@@ -27,8 +27,8 @@ pub const SEARCH_LEN: u64 = EndOfCentralDirectory::LEN as u64 + u16::MAX as u64 
 
 /// Bytes of the first read from the end of a file.
 ///
-/// A multiple of a page that covers [`SEARCH_LEN`] with the zip64 record and locator in front of it;
-/// the rest makes it likely that the directory lies inside.
+/// A multiple of a page that covers [`SEARCH_LEN`] with the zip64 record and locator in front of
+/// it; the rest makes it likely that the directory lies inside.
 pub const TAIL_LEN: u64 = 72 * 1024;
 
 const ZIP64_LEN: u64 =
@@ -91,8 +91,8 @@ impl Locator {
     /// progress: there are at most two.
     ///
     /// # Errors
-    /// [`Error::Archive`] with the rule that is broken; [`Rule::NoEndRecord`] where the bytes are no
-    /// archive.
+    /// [`Error::Archive`] with the rule that is broken; [`Rule::NoEndRecord`] where the bytes are
+    /// no archive.
     pub fn step(&mut self, window: Window<'_>) -> Result<Step, Error> {
         let directory = match self.candidate.take() {
             Some(directory) => directory,
@@ -106,7 +106,8 @@ impl Locator {
             return Ok(Step::Done(directory));
         }
         // Rule 3: bytes before the archive are believed only where the stated offset, taken as it
-        // is, does not lead to a directory record too. Four bytes are there: the end record follows.
+        // is, does not lead to a directory record too. Four bytes are there: the end record
+        // follows.
         let stated = directory.extent.start - directory.base_offset;
         let probe = stated..stated + CentralDirectoryHeader::SIGNATURE.len() as u64;
         match window.slice(&probe) {

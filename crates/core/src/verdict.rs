@@ -1,9 +1,9 @@
 //! The reading rules for one entry, as pure functions over what each record says.
 //!
 //! In the order in which the records are met: [`of_header`] judges the central directory header,
-//! [`of_local_header`] holds the local header to it, [`of_descriptor`] the data descriptor. What the
-//! data itself must satisfy is checked where it is decoded. [`Directory::judge`] adds what only the
-//! whole directory shows.
+//! [`of_local_header`] holds the local header to it, [`of_descriptor`] the data descriptor. What
+//! the data itself must satisfy is checked where it is decoded. [`Directory::judge`] adds what only
+//! the whole directory shows.
 //!
 //! [`Directory::judge`]: crate::Directory::judge
 
@@ -123,10 +123,11 @@ pub(crate) fn fits(
     Ok(())
 }
 
-/// Rules 4 and 5: the local header agrees with the directory, and the data lies before the boundary.
+/// Rules 4 and 5: the local header agrees with the directory, and the data lies before the
+/// boundary.
 ///
-/// `bytes` start at the local header and cover all of it; see [`local_header_len`]. The result is the
-/// absolute offset of the data.
+/// `bytes` start at the local header and cover all of it; see [`local_header_len`]. The result is
+/// the absolute offset of the data.
 pub(crate) fn of_local_header(
     entry: &Entry,
     raw_name: &[u8],

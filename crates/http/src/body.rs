@@ -1,4 +1,5 @@
-//! The body of an answer: bytes of an archive, decoded or as they lie there, pulled by the connection.
+//! The body of an answer: bytes of an archive, decoded or as they lie there, pulled by the
+//! connection.
 
 use std::collections::VecDeque;
 use std::future::Future;

@@ -118,7 +118,8 @@ pub fn file_body<S: Source>(source: S, plan: &Plan, multipart: Option<Multipart>
     EntryBody::new(source, pieces, None, true)
 }
 
-/// The body that a plan asks for of bytes in hand: a representation that was read and checked whole.
+/// The body that a plan asks for of bytes in hand: a representation that was read and checked
+/// whole.
 ///
 /// The plan's ranges are ranges of `representation`, in the coding that the plan names.
 pub fn bytes_body<S: Source>(

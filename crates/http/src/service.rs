@@ -30,8 +30,8 @@ use crate::plan::{Outcome, RequestHead, plan};
 /// Clones share the archive.
 ///
 /// An archive that was not verified is served all the same, decoded and checked on the way:
-/// [`ArchiveService::new`]. One that was ([`ArchiveService::verified`]) also answers ranges, and sends
-/// deflated entries as gzip without decoding them.
+/// [`ArchiveService::new`]. One that was ([`ArchiveService::verified`]) also answers ranges, and
+/// sends deflated entries as gzip without decoding them.
 #[derive(Debug)]
 pub struct ArchiveService<S> {
     shared: Arc<Shared<S>>,

@@ -1,9 +1,9 @@
 //! Raw DEFLATE (RFC 1951) as a streaming push decoder.
 //!
 //! An [`Inflater`] is handed input and room for output in whatever pieces the caller has, and says
-//! what it did with them. It does no I/O, keeps no copy of input or output beyond the 32 KiB history
-//! that RFC 1951 asks for, and never looks past the final block: what follows it stays unconsumed,
-//! so that a caller who knows where the stream must end can hold it to that.
+//! what it did with them. It does no I/O, keeps no copy of input or output beyond the 32 KiB
+//! history that RFC 1951 asks for, and never looks past the final block: what follows it stays
+//! unconsumed, so that a caller who knows where the stream must end can hold it to that.
 //!
 //! It does not read zlib or gzip framing, and it checks no checksum: DEFLATE has none.
 //!
@@ -57,7 +57,8 @@ pub struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InflateError {
     /// The input breaks RFC 1951: a reserved block type, a code that is no prefix code, a distance
-    /// that reaches before the start of the output, a stored length that contradicts its complement.
+    /// that reaches before the start of the output, a stored length that contradicts its
+    /// complement.
     Malformed {
         /// Offset in the compressed stream, in bytes, up to which the decoder had read.
         consumed: u64,

@@ -7,9 +7,9 @@
 //! cli     -> ingest -> verification, store, catalog             (how an archive gets in)
 //! ```
 //!
-//! The library is the program without its `main`: for tests, and for whoever wants the service inside
-//! another one. It trusts nothing that comes over a socket and nothing that stands in an archive; what
-//! it trusts is its data folder.
+//! The library is the program without its `main`: for tests, and for whoever wants the service
+//! inside another one. It trusts nothing that comes over a socket and nothing that stands in an
+//! archive; what it trusts is its data folder.
 #![forbid(unsafe_code)]
 
 pub mod api;

@@ -7,14 +7,15 @@ pub(crate) const OFFSET_BITS: u32 = 28;
 const OFFSET_MASK: u32 = (1 << OFFSET_BITS) - 1;
 /// Slots that an insertion passes before it looks at the names in them.
 ///
-/// Among different names hardly a probe is that long. Among equal ones, which an archive may have by
-/// the million, each would be longer than the last, and the time to open it grow with their square.
+/// Among different names hardly a probe is that long. Among equal ones, which an archive may have
+/// by the million, each would be longer than the last, and the time to open it grow with their
+/// square.
 const LONG_PROBE: usize = 64;
 /// A slot that holds nothing. No record starts at the offset it would name: records take 46 bytes.
 pub(crate) const EMPTY: u32 = u32::MAX;
 
-/// Slots for `keys` keys: a third more than keys, so that a probe for an absent name stays short, and
-/// none for none.
+/// Slots for `keys` keys: a third more than keys, so that a probe for an absent name stays short,
+/// and none for none.
 pub(crate) fn slots_for(keys: u64) -> u64 {
     if keys == 0 { 0 } else { keys + keys / 3 + 1 }
 }

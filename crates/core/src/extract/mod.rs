@@ -1,8 +1,8 @@
 //! Reads one entry: local header, data, descriptor, checks. Sans-io.
 //!
-//! An [`Extraction`] asks for extents of the archive and gives chunks of content. The caller fetches
-//! and passes on; it never sees the last chunk before CRC-32, size and end of stream have agreed with
-//! the directory, so whoever counts the bytes notices when they do not.
+//! An [`Extraction`] asks for extents of the archive and gives chunks of content. The caller
+//! fetches and passes on; it never sees the last chunk before CRC-32, size and end of stream have
+//! agreed with the directory, so whoever counts the bytes notices when they do not.
 
 mod content;
 mod text;
@@ -71,8 +71,8 @@ pub enum ExtractStep {
     Need(Extent),
     /// The next bytes of the content, never empty.
     Chunk(Bytes),
-    /// Content was decoded that nobody wants, [`CHUNK_LEN`] of it at most; the next call goes on with
-    /// the same bytes. Whoever serves others meanwhile can let them have a turn.
+    /// Content was decoded that nobody wants, [`CHUNK_LEN`] of it at most; the next call goes on
+    /// with the same bytes. Whoever serves others meanwhile can let them have a turn.
     Skipped,
     /// All has been given and checked.
     Done,
@@ -90,8 +90,8 @@ enum Stage {
 
 /// The reading of one entry, or of ranges of it.
 ///
-/// Memory: the caller's fetched bytes, one chunk being filled and one held back, together below 256 KiB
-/// for every entry; and the decoder's state ([`entryway_inflate::STATE_SIZE_BOUND`]).
+/// Memory: the caller's fetched bytes, one chunk being filled and one held back, together below 256
+/// KiB for every entry; and the decoder's state ([`entryway_inflate::STATE_SIZE_BOUND`]).
 #[derive(Debug)]
 pub struct Extraction {
     plan: EntryPlan,
@@ -251,7 +251,8 @@ impl Extraction {
         }
     }
 
-    /// Keeps what is wanted of a chunk of content that starts at `offset`; says whether any of it is.
+    /// Keeps what is wanted of a chunk of content that starts at `offset`; says whether any of it
+    /// is.
     fn take(&mut self, offset: u64, chunk: Bytes) -> bool {
         let Some(parts) = &mut self.parts else {
             self.ready.extend(self.held.replace(chunk));

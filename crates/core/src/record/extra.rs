@@ -22,8 +22,8 @@ pub struct ExtraOverrun {
 
 /// Walks the fields of an extra field; one to three stray bytes at the end are ignored.
 ///
-/// `zipalign` pads so that data is aligned: with zero bytes, which read as empty fields of ID 0, and
-/// with fewer than four of them where that is enough.
+/// `zipalign` pads so that data is aligned: with zero bytes, which read as empty fields of ID 0,
+/// and with fewer than four of them where that is enough.
 #[derive(Clone, Copy, Debug)]
 pub struct ExtraFields<'a>(&'a [u8]);
 

@@ -1,8 +1,8 @@
 //! The records of a zip archive, one file each: bytes in, fields out, no I/O and no judgement.
 //!
-//! Every `parse` takes the bytes from the record's first byte on and gives `None` where the signature
-//! is another or the bytes end too early; the caller, who knows the offset and what was expected
-//! there, makes the error. Numbers stand as the archive declares them.
+//! Every `parse` takes the bytes from the record's first byte on and gives `None` where the
+//! signature is another or the bytes end too early; the caller, who knows the offset and what was
+//! expected there, makes the error. Numbers stand as the archive declares them.
 
 mod central_directory_header;
 mod cursor;

@@ -1,4 +1,5 @@
-//! Finds an entry through the sidecar: a few of its pages, and one record of the archive's directory.
+//! Finds an entry through the sidecar: a few of its pages, and one record of the archive's
+//! directory.
 
 use std::fmt;
 
@@ -63,9 +64,9 @@ impl<S: ReadAt> Sidecar<S> {
     /// Finds the entry that a name in a request means: the same answer as
     /// [`Directory::find`](crate::Directory::find).
     ///
-    /// Reads one or two pages of the name table (of the alias table too, where no raw name is equal),
-    /// one of the facts and one of the refusals where the entry is bad, and of the archive the
-    /// records that the hash points to.
+    /// Reads one or two pages of the name table (of the alias table too, where no raw name is
+    /// equal), one of the facts and one of the refusals where the entry is bad, and of the
+    /// archive the records that the hash points to.
     ///
     /// # Errors
     /// [`FindError`].

@@ -1,20 +1,21 @@
 //! The sidecar: a directory's index and the entries' verdicts, kept beside the archive.
 //!
 //! With it an entry of a million is found by reading a few pages, and what was learnt when the
-//! archive was stored (each entry's verdict, where its data starts, whether it is text) is not learnt
-//! again. It is bound to the archive by SHA-256, length and time of modification. A sidecar that is lost, damaged or of
-//! another archive costs only that knowledge: the archive's entries are unverified again.
+//! archive was stored (each entry's verdict, where its data starts, whether it is text) is not
+//! learnt again. It is bound to the archive by SHA-256, length and time of modification. A sidecar
+//! that is lost, damaged or of another archive costs only that knowledge: the archive's entries are
+//! unverified again.
 //!
 //! # Format, version 1
 //! Pages of 4,096 bytes: 4,092 of content, then a CRC-32 over the page's number (8 bytes) and its
 //! content. All numbers are little-endian. Page 0 is the header: magic, version, section count, the
-//! archive's SHA-256, length and time of modification, the hash key, the directory's extent, base and end record, the
-//! count of entries; then the section table. A section is an array of items of one size that starts
-//! on a page of its own; no item crosses a page. Unknown sections are skipped.
+//! archive's SHA-256, length and time of modification, the hash key, the directory's extent, base
+//! and end record, the count of entries; then the section table. A section is an array of items of
+//! one size that starts on a page of its own; no item crosses a page. Unknown sections are skipped.
 //!
 //! | id | section | item |
 //! |---|---|---|
-//! | 1 | names: open-addressing table | slot (4 bits of hash, 28 of record offset), ordinal: 8 bytes |
+//! | 1 | names: open addressing | slot (4 bits of hash, 28 of record offset), ordinal: 8 bytes |
 //! | 2 | aliases: the same for names without `./` and display names | 8 bytes |
 //! | 3 | sorted: entries by the bytes of their raw names | record offset, ordinal: 8 bytes |
 //! | 4 | facts, by ordinal | data offset, or index of the refusal; standing; text bit: 16 bytes |

@@ -79,8 +79,8 @@ impl<'a, S: ReadAt + ?Sized> Feed<'a, S> {
         Self { source, fetched: Fetched::default(), read_ahead: 0, end: 0 }
     }
 
-    /// A feed that fetches up to `read_ahead` bytes at once, up to `end`, as long as it is asked for
-    /// what follows the bytes in hand.
+    /// A feed that fetches up to `read_ahead` bytes at once, up to `end`, as long as it is asked
+    /// for what follows the bytes in hand.
     pub(crate) fn ahead(source: &'a S, read_ahead: u64, end: u64) -> Self {
         Self { read_ahead, end, ..Self::exact(source) }
     }

@@ -1,4 +1,5 @@
-//! An archive in a file, read with pread: a file that is cut short under its readers is a short read.
+//! An archive in a file, read with pread: a file that is cut short under its readers is a short
+//! read.
 
 use std::fs::File;
 #[cfg(feature = "tokio")]

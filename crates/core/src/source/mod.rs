@@ -1,7 +1,7 @@
 //! Where archives are read from.
 //!
-//! The parsing modules do no I/O; a source brings them bytes. [`ReadAt`] is for callers that may wait
-//! (a command, a verification), [`Source`] for those that may not (a server's event loop).
+//! The parsing modules do no I/O; a source brings them bytes. [`ReadAt`] is for callers that may
+//! wait (a command, a verification), [`Source`] for those that may not (a server's event loop).
 
 mod drive;
 mod file;
@@ -20,9 +20,9 @@ use crate::window::Extent;
 /// Bytes at offsets, read by a caller that may wait.
 ///
 /// # Contract
-/// `len` is read once, when the source is opened. A `read_at` that starts below `len` gives at least
-/// one byte or an error, and 0 only at or past the end of what is really there, which an archive that
-/// was cut short under its reader shows: the engine reports it as a short read.
+/// `len` is read once, when the source is opened. A `read_at` that starts below `len` gives at
+/// least one byte or an error, and 0 only at or past the end of what is really there, which an
+/// archive that was cut short under its reader shows: the engine reports it as a short read.
 pub trait ReadAt: Send + Sync {
     /// Length of the archive in bytes, as it was opened.
     fn len(&self) -> u64;

@@ -9,8 +9,8 @@ use crate::reply::Failure;
 
 /// Refuses a request whose authority is missing, repeated, malformed or contradicts itself.
 ///
-/// Nothing here is built from it; but a proxy in front routes by it, and one that reads it otherwise
-/// routes wrongly.
+/// Nothing here is built from it; but a proxy in front routes by it, and one that reads it
+/// otherwise routes wrongly.
 pub(super) fn check(head: &Parts) -> Result<(), Failure> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let host = hosts.next();
@@ -34,8 +34,8 @@ pub(super) fn check(head: &Parts) -> Result<(), Failure> {
     }
 }
 
-/// Whether a request has its authority in one Host field, of letters, digits, `.`, `-` and `:` alone:
-/// one that [`check`] lets through, in the form that nearly all have.
+/// Whether a request has its authority in one Host field, of letters, digits, `.`, `-` and `:`
+/// alone: one that [`check`] lets through, in the form that nearly all have.
 pub(super) fn is_plain(head: &Parts) -> bool {
     let mut hosts = head.headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };

@@ -5,10 +5,10 @@
 //! archive, path -> ServedEntry   verdict, header fields, small bodies      (bounded by bytes)
 //! ```
 //!
-//! A hit in both touches neither the disk nor another thread. A miss runs once, on a blocking thread:
-//! it opens the archive, reads a few pages of its sidecar and one record of its directory. Where the
-//! sidecar is lost or does not belong to the file as it is, the directory itself is read, the entries
-//! are unverified, and a new sidecar is made in the background.
+//! A hit in both touches neither the disk nor another thread. A miss runs once, on a blocking
+//! thread: it opens the archive, reads a few pages of its sidecar and one record of its directory.
+//! Where the sidecar is lost or does not belong to the file as it is, the directory itself is read,
+//! the entries are unverified, and a new sidecar is made in the background.
 
 mod entry;
 mod open;

@@ -137,8 +137,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// The generation of what may be answered from memory now, if anything may: as long as it lasts,
-    /// the catalog answers every question as before, expiry apart.
+    /// The generation of what may be answered from memory now, if anything may: as long as it
+    /// lasts, the catalog answers every question as before, expiry apart.
     pub fn trusted_generation(&self) -> Option<Generation> {
         self.cache.trusted()
     }

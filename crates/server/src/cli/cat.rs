@@ -12,8 +12,8 @@ use super::error::CliError;
 
 /// Write one entry of an archive to standard output
 ///
-/// The entry is found as over HTTP: by its raw name, else by its name without a leading `./`, else by
-/// its display name. Its last bytes are written only after size and CRC-32 have agreed with the
+/// The entry is found as over HTTP: by its raw name, else by its name without a leading `./`, else
+/// by its display name. Its last bytes are written only after size and CRC-32 have agreed with the
 /// directory.
 #[derive(Debug, Args)]
 #[command(after_help = "\

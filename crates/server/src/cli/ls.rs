@@ -11,8 +11,8 @@ use super::error::{CliError, REFUSED};
 
 /// List the entries of an archive
 ///
-/// One line an entry: size, compressed size, method, name; an entry that would not be served has the
-/// rule that refuses it behind its name. Nothing is decoded: `verify` does that.
+/// One line an entry: size, compressed size, method, name; an entry that would not be served has
+/// the rule that refuses it behind its name. Nothing is decoded: `verify` does that.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -19,8 +19,8 @@ use crate::store::Store;
 
 /// Store an archive and make it the latest of a project, a ref and a job
 ///
-/// Works while a server runs on the same folder, which sees it at once. Every entry is decoded once;
-/// those that are refused are listed and not served, the others are.
+/// Works while a server runs on the same folder, which sees it at once. Every entry is decoded
+/// once; those that are refused are listed and not served, the others are.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -49,7 +49,8 @@ pub(super) struct Arguments {
     /// A pipeline to add the job to, made where it does not exist; else each push makes a new one
     #[arg(long, value_name = "ID")]
     pipeline: Option<i64>,
-    /// The pipeline's state: running, success, failed, canceled, skipped or manual [default: success]
+    /// The pipeline's state: running, success, failed, canceled, skipped or manual [default:
+    /// success]
     #[arg(long)]
     status: Option<PipelineStatus>,
     /// Of a new project: public, internal or private [default: private]
