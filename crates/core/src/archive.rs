@@ -78,6 +78,11 @@ impl<S> Archive<S> {
         &self.directory
     }
 
+    /// The central directory alone, without the source.
+    pub fn into_directory(self) -> Directory {
+        self.directory
+    }
+
     /// The limits it was opened with.
     pub fn limits(&self) -> &Limits {
         &self.limits

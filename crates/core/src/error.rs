@@ -1,4 +1,7 @@
 //! What can go wrong, with the record, the offset and both numbers as data.
+//!
+//! A long file for one reason: each rule has its number, its label and its scope in the first table
+//! and its words in the second, both exhaustive, and whoever adds a rule needs the two together.
 
 use std::fmt;
 use std::io;

@@ -35,7 +35,7 @@ pub fn verify(
     let archive = Archive::open_within(source, *limits)?;
     let mut standings = Vec::with_capacity(archive.directory().len());
     archive.verify(progress, |_, standing| standings.push(standing))?;
-    Ok(Verified { directory: archive.directory().clone(), standings })
+    Ok(Verified { directory: archive.into_directory(), standings })
 }
 
 /// The digest of a file as it is now: whether it still is what its name says.
