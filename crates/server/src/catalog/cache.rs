@@ -311,6 +311,7 @@ mod tests {
             path: path.into(),
             visibility: Visibility::Public,
             public_pipelines: true,
+            job_token_allowlist: [].into(),
         })
     }
 

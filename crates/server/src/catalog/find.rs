@@ -3,7 +3,7 @@
 
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{self, job_columns};
+use super::rows::{self, job_columns, project_columns};
 use super::sqlite::Sqlite;
 use super::{CatalogError, Job, JobId, Latest, Project, ProjectId, ProjectRef, Token, UtcMillis};
 use crate::credential::TokenDigest;
@@ -14,11 +14,10 @@ const RECENT_PIPELINES: i64 = 100;
 /// Candidate refs in one statement; longer lists take several.
 const REFS_PER_STATEMENT: usize = 16;
 
-const PROJECT_BY_ID: &str =
-    "SELECT id, path, visibility, public_pipelines FROM projects WHERE id = $1";
+const PROJECT_BY_ID: &str = concat!("SELECT ", project_columns!(), " FROM projects WHERE id = $1");
 
 pub(super) const PROJECT_BY_PATH: &str =
-    "SELECT id, path, visibility, public_pipelines FROM projects WHERE path = $1";
+    concat!("SELECT ", project_columns!(), " FROM projects WHERE path = $1");
 
 const JOB: &str = concat!(
     "SELECT ",
@@ -55,8 +54,8 @@ const REFS_WITH_PIPELINE: &str = "WITH asked (ref) AS (
     WHERE EXISTS (SELECT 1 FROM pipelines
                   WHERE pipelines.project_id = $1 AND pipelines.ref = asked.ref)";
 
-const TOKEN: &str = "SELECT id, name, prefix, role, scopes, expires_at, revoked_at
-    FROM tokens WHERE digest = $1";
+const TOKEN: &str = "SELECT id, name, prefix, role, scopes, created_at, expires_at,
+    revoked_at FROM tokens WHERE digest = $1";
 
 pub(super) async fn project(
     sqlite: &Sqlite,

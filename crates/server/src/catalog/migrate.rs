@@ -7,7 +7,8 @@ use super::CatalogError;
 use super::sqlite::{Sqlite, Transaction, failed};
 
 /// One script for each version, in order; the first makes version 1.
-const MIGRATIONS: &[&str] = &[include_str!("schema/sqlite/0001_first.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/sqlite/0001_first.sql"), include_str!("schema/sqlite/0002_life.sql")];
 
 const MAKE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (
     version INTEGER PRIMARY KEY NOT NULL

@@ -14,6 +14,8 @@
 
 mod blobs;
 mod cache;
+mod change;
+mod details;
 mod error;
 mod find;
 mod migrate;
@@ -39,10 +41,13 @@ use cache::{Cache, WATCH_INTERVAL};
 use sqlite::Sqlite;
 
 pub use cache::Generation;
+pub use change::{DetailsChange, JobChange, Json, PipelineChange, ProjectChange};
+pub use details::{Details, JobDetails, PipelineDetails, Report};
 pub use error::CatalogError;
 pub use model::{
-    Archive, ArchiveState, ArtifactsAccess, Blob, Job, JobId, JobStatus, Latest, MAX_ID,
-    PipelineId, PipelineStatus, Project, ProjectId, Token, TokenId, UtcMillis, Visibility,
+    Archive, ArchiveState, ArtifactsAccess, Blob, Job, JobId, JobStatus, Latest, MAX_ID, Phase,
+    PipelineId, PipelineStatus, Project, ProjectId, RunningJob, Token, TokenId, UtcMillis,
+    Visibility,
 };
 pub use path::{BadProjectPath, ProjectPath, ProjectPrefix, ProjectRef};
 pub use push::{Push, PushTarget, Pushed};
@@ -196,6 +201,20 @@ impl Catalog {
             self.cache.keep_job(generation, job);
         }
         Ok(found)
+    }
+
+    /// The job with all that is known of it; never from memory.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`], [`CatalogError::Corrupt`].
+    pub async fn job_details(
+        &self,
+        project: ProjectId,
+        job: JobId,
+        now: UtcMillis,
+    ) -> Result<Option<JobDetails>, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        details::find(sqlite, project, job, now).await
     }
 
     /// The job that [`Catalog::latest`] gives, if it is kept in memory and its archive can be

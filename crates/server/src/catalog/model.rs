@@ -85,6 +85,10 @@ words! {
 words! {
     /// The state of a pipeline; only successful ones count for "latest".
     pub enum PipelineStatus {
+        /// Made, and nothing of it has begun.
+        Created = "created",
+        /// Waits for a runner.
+        Pending = "pending",
         /// Not over.
         Running = "running",
         /// Over, and good.
@@ -103,6 +107,10 @@ words! {
 words! {
     /// The state of a job.
     pub enum JobStatus {
+        /// Made, and waits for other jobs.
+        Created = "created",
+        /// Waits for a runner.
+        Pending = "pending",
         /// Not over; its job token is valid.
         Running = "running",
         /// Over, and good.
@@ -111,6 +119,43 @@ words! {
         Failed = "failed",
         /// Stopped by somebody.
         Canceled = "canceled",
+        /// Never begun.
+        Skipped = "skipped",
+        /// Waits for somebody.
+        Manual = "manual",
+    }
+}
+
+/// How far something has come: what is over does not begin again under the same id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It has not begun.
+    Waiting,
+    /// It has begun.
+    Running,
+    /// It is over, whatever came of it.
+    Over,
+}
+
+impl PipelineStatus {
+    /// How far a pipeline in this state has come.
+    pub fn phase(self) -> Phase {
+        match self {
+            Self::Created | Self::Pending | Self::Manual => Phase::Waiting,
+            Self::Running => Phase::Running,
+            Self::Success | Self::Failed | Self::Canceled | Self::Skipped => Phase::Over,
+        }
+    }
+}
+
+impl JobStatus {
+    /// How far a job in this state has come.
+    pub fn phase(self) -> Phase {
+        match self {
+            Self::Created | Self::Pending | Self::Manual => Phase::Waiting,
+            Self::Running => Phase::Running,
+            Self::Success | Self::Failed | Self::Canceled | Self::Skipped => Phase::Over,
+        }
     }
 }
 
@@ -139,6 +184,26 @@ pub struct Project {
     pub visibility: Visibility,
     /// Whoever sees the project (on a private one: every member) may read its pipelines.
     pub public_pipelines: bool,
+    /// Paths of the projects whose running jobs may read it with their job tokens.
+    pub job_token_allowlist: Arc<[Box<str>]>,
+}
+
+impl Project {
+    /// Whether the jobs of another project may read it with their tokens.
+    pub fn allows_jobs_of(&self, project_path: &str) -> bool {
+        self.job_token_allowlist.iter().any(|allowed| **allowed == *project_path)
+    }
+}
+
+/// A running job, as the one who asks with its token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunningJob {
+    /// Its number.
+    pub id: JobId,
+    /// The project that it belongs to.
+    pub project_id: ProjectId,
+    /// That project's path.
+    pub project_path: Arc<str>,
 }
 
 /// A job, with its archive if it has one.
@@ -242,6 +307,8 @@ pub struct Token {
     pub scopes: Scopes,
     /// From when on it is not valid.
     pub expires_at: Option<UtcMillis>,
+    /// When it was made.
+    pub created_at: UtcMillis,
     /// When it was revoked.
     pub revoked_at: Option<UtcMillis>,
 }

@@ -242,7 +242,9 @@ async fn add_job(
         Some(PipelineStatus::Canceled) => JobStatus::Canceled,
         None
         | Some(
-            PipelineStatus::Running
+            PipelineStatus::Created
+            | PipelineStatus::Pending
+            | PipelineStatus::Running
             | PipelineStatus::Success
             | PipelineStatus::Skipped
             | PipelineStatus::Manual,

@@ -22,8 +22,25 @@ pub(super) fn project(row: &SqliteRow) -> Result<Project, CatalogError> {
         path: text(row, "path")?,
         visibility: word(row, "visibility")?,
         public_pipelines: get(row, "public_pipelines")?,
+        job_token_allowlist: allowlist(row)?,
     })
 }
+
+/// A JSON array of paths.
+fn allowlist(row: &SqliteRow) -> Result<Arc<[Box<str>]>, CatalogError> {
+    const COLUMN: &str = "job_token_allowlist";
+    let paths: Vec<Box<str>> = serde_json::from_str(get(row, COLUMN)?)
+        .map_err(|_| CatalogError::Corrupt { column: COLUMN })?;
+    Ok(paths.into())
+}
+
+/// Columns of [`project`].
+macro_rules! project_columns {
+    () => {
+        "id, path, visibility, public_pipelines, job_token_allowlist"
+    };
+}
+pub(super) use project_columns;
 
 /// Columns of [`job`]: `j` is the job, `a` its archive and `b` the archive's blob, if any.
 macro_rules! job_columns {
@@ -70,6 +87,7 @@ pub(super) fn token(row: &SqliteRow) -> Result<Token, CatalogError> {
         prefix: word(row, "prefix")?,
         role: word(row, "role")?,
         scopes: word(row, "scopes")?,
+        created_at: UtcMillis(get(row, "created_at")?),
         expires_at: get::<Option<i64>>(row, "expires_at")?.map(UtcMillis),
         revoked_at: get::<Option<i64>>(row, "revoked_at")?.map(UtcMillis),
     })
@@ -98,7 +116,7 @@ pub(super) fn word<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<
     get::<&str>(row, column)?.parse().map_err(|_| CatalogError::Corrupt { column })
 }
 
-fn count(row: &SqliteRow, column: &'static str) -> Result<u64, CatalogError> {
+pub(super) fn count(row: &SqliteRow, column: &'static str) -> Result<u64, CatalogError> {
     u64::try_from(get::<i64>(row, column)?).map_err(|_| CatalogError::Corrupt { column })
 }
 

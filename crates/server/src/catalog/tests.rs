@@ -128,6 +128,7 @@ async fn a_push_is_found_by_job_and_by_ref() {
             path: "group/app".into(),
             visibility: Visibility::Private,
             public_pipelines: true,
+            job_token_allowlist: [].into(),
         }
     );
     assert_eq!(catalog.project(ProjectRef::Id(ProjectId(1))).await.unwrap(), Some(by_path));
@@ -590,6 +591,7 @@ async fn tokens_are_valid_until_they_expire_or_are_revoked() {
                     prefix: prefix.clone(),
                     role: Role::Reporter,
                     scopes: Scopes::from_iter([Scope::ReadApi, Scope::Ingest]),
+                    created_at: NOW,
                     expires_at: Some(expiry),
                     revoked_at: None,
                 }
@@ -772,7 +774,7 @@ async fn a_schema_of_a_later_version_is_refused_and_left_alone() {
     catalog.close().await;
     for _again in 0..2 {
         let error = Catalog::open(folder.path()).await.unwrap_err();
-        assert!(matches!(error, CatalogError::NewerSchema { found: 99, known: 1 }), "{error}");
+        assert!(matches!(error, CatalogError::NewerSchema { found: 99, known: 2 }), "{error}");
         assert!(error.to_string().contains("written by a later version"));
     }
 }

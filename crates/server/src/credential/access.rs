@@ -64,7 +64,7 @@ pub fn artifacts_access(
 mod tests {
     use super::Access::{Forbidden as F403, Granted as Yes, InsufficientScope, NotVisible as N404};
     use super::*;
-    use crate::catalog::{ProjectId, TokenId};
+    use crate::catalog::{ProjectId, TokenId, UtcMillis};
     use crate::credential::{Scope, Scopes};
 
     fn token(prefix: &str, role: Role, scopes: &[Scope]) -> Token {
@@ -74,13 +74,20 @@ mod tests {
             prefix: prefix.parse().unwrap(),
             role,
             scopes: scopes.iter().copied().collect::<Scopes>(),
+            created_at: UtcMillis(0),
             expires_at: None,
             revoked_at: None,
         }
     }
 
     fn project(visibility: Visibility, public_pipelines: bool) -> Project {
-        Project { id: ProjectId(1), path: "acme/x".into(), visibility, public_pipelines }
+        Project {
+            id: ProjectId(1),
+            path: "acme/x".into(),
+            visibility,
+            public_pipelines,
+            job_token_allowlist: [].into(),
+        }
     }
 
     /// The projects of the columns below: visibility, and whether pipelines are public.
