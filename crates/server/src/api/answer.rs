@@ -9,7 +9,8 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Response};
 
-use super::{Address, Answer, AnswerBody, broken, refused};
+use super::download::{Address, broken, refused};
+use super::{Answer, AnswerBody};
 use crate::archives::{OpenArchive, ServedEntry};
 use crate::reply::Failure;
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use moka::Equivalent;
 use moka::sync::Cache as Map;
 
-use super::{Job, JobId, Project, ProjectId, Token};
+use super::{Job, JobId, Project, ProjectId, RunningJob, Token};
 use crate::credential::TokenDigest;
 
 /// How often the watch looks for other processes' commits.
@@ -57,6 +57,7 @@ pub(super) struct Cache {
     latest: Map<LatestKey, Answer<Arc<Job>>>,
     refs: Map<RefsKey, Answer<usize>>,
     tokens: Map<TokenDigest, Answer<Arc<Token>>>,
+    running_jobs: Map<TokenDigest, Answer<Arc<RunningJob>>>,
 }
 
 /// Ends the generation when dropped: after a write's commit, and also where the write was
@@ -81,6 +82,7 @@ impl Cache {
             latest: map(|key: &LatestKey, _| weigh(key.ref_name.len() + key.job.len())),
             refs: map(|key: &RefsKey, _| weigh(key.refs.iter().map(|name| 16 + name.len()).sum())),
             tokens: map(|_, _| weigh(0)),
+            running_jobs: map(|_, _| weigh(0)),
         }
     }
 
@@ -157,6 +159,10 @@ impl Cache {
         self.find(&self.tokens, digest)
     }
 
+    pub(super) fn running_job(&self, digest: &TokenDigest) -> Option<Arc<RunningJob>> {
+        self.find(&self.running_jobs, digest)
+    }
+
     /// Kept under the number and under the path.
     pub(super) fn keep_project(&self, generation: Generation, project: &Arc<Project>) {
         let answer = Answer { generation, value: Arc::clone(project) };
@@ -194,6 +200,16 @@ impl Cache {
     ) {
         let refs = candidates.iter().map(|&name| Box::from(name)).collect();
         self.refs.insert(RefsKey { project, refs }, Answer { generation, value: index });
+    }
+
+    pub(super) fn keep_running_job(
+        &self,
+        generation: Generation,
+        digest: &TokenDigest,
+        job: &Arc<RunningJob>,
+    ) {
+        let answer = Answer { generation, value: Arc::clone(job) };
+        self.running_jobs.insert(*digest, answer);
     }
 
     pub(super) fn keep_token(

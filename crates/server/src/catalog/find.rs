@@ -5,11 +5,18 @@ use sqlx::sqlite::SqliteRow;
 
 use super::rows::{self, job_columns, project_columns};
 use super::sqlite::Sqlite;
-use super::{CatalogError, Job, JobId, Latest, Project, ProjectId, ProjectRef, Token, UtcMillis};
+use super::{
+    CatalogError, Job, JobId, JobStatus, Latest, Project, ProjectId, ProjectRef, RunningJob, Token,
+    UtcMillis,
+};
 use crate::credential::TokenDigest;
 
 /// How many successful pipelines a search over recent ones looks at (api.md section 4).
 const RECENT_PIPELINES: i64 = 100;
+
+/// How deep children of children count. GitLab makes two levels; a root has no parent, so there is
+/// no circle below one, and this bounds only how far a walk goes.
+pub(super) const FAMILY_DEPTH: i64 = 16;
 
 /// Candidate refs in one statement; longer lists take several.
 const REFS_PER_STATEMENT: usize = 16;
@@ -28,22 +35,36 @@ const JOB: &str = concat!(
       WHERE j.id = $2 AND j.project_id = $1"
 );
 
-/// The newest pipelines of the window ($4 of them), in them the jobs of that name; of these one
-/// that can be served before one that expired before one that has no archive, then the newest.
+/// The newest pipelines of the window ($4 of them) with their descendants, in them the jobs of that
+/// name; of these one that can be served before one that expired before one that has no archive,
+/// then the one of the newest pipeline of the window, parent before child, older child first.
+///
+/// `CROSS JOIN` and `+` leave the planner no choice: it knows nothing of how few rows `family` has,
+/// and else walks over all jobs, and over all pipelines of the project for each child.
 const LATEST: &str = concat!(
-    "SELECT ",
+    "WITH RECURSIVE
+      recent (id) AS (
+          SELECT id FROM pipelines
+          WHERE project_id = $1 AND ref = $2
+            AND status = 'success' AND parent_pipeline_id IS NULL
+          ORDER BY id DESC LIMIT $4),
+      family (root, id, depth) AS (
+          SELECT recent.id, recent.id, 0 FROM recent
+          UNION ALL
+          SELECT family.root, child.id, family.depth + 1
+          FROM family CROSS JOIN pipelines AS child
+          WHERE child.parent_pipeline_id = family.id AND +child.project_id = $1
+            AND family.depth < $7)
+      SELECT ",
     job_columns!(),
-    " FROM (SELECT id FROM pipelines
-            WHERE project_id = $1 AND ref = $2
-              AND status = 'success' AND parent_pipeline_id IS NULL
-            ORDER BY id DESC LIMIT $4) AS recent
-      JOIN jobs AS j ON j.pipeline_id = recent.id AND j.name = $3 AND j.retried = $6
+    " FROM family CROSS JOIN jobs AS j
       LEFT JOIN archives AS a ON a.job_id = j.id
       LEFT JOIN blobs AS b ON b.sha256 = a.sha256
+      WHERE j.pipeline_id = family.id AND j.name = $3 AND j.retried = $6
       ORDER BY CASE WHEN a.job_id IS NULL THEN 2
                     WHEN a.expires_at <= $5 AND NOT j.locked THEN 1
                     ELSE 0 END,
-               recent.id DESC, j.id DESC
+               family.root DESC, family.depth, family.id, j.id DESC
       LIMIT 1"
 );
 
@@ -53,6 +74,12 @@ const REFS_WITH_PIPELINE: &str = "WITH asked (ref) AS (
     SELECT asked.ref FROM asked
     WHERE EXISTS (SELECT 1 FROM pipelines
                   WHERE pipelines.project_id = $1 AND pipelines.ref = asked.ref)";
+
+const RUNNING_JOB: &str = "SELECT j.id, j.project_id, p.path
+    FROM job_tokens AS t
+    JOIN jobs AS j ON j.id = t.job_id
+    JOIN projects AS p ON p.id = j.project_id
+    WHERE t.digest = $1 AND j.status = $2";
 
 const TOKEN: &str = "SELECT id, name, prefix, role, scopes, created_at, expires_at,
     revoked_at FROM tokens WHERE digest = $1";
@@ -93,7 +120,8 @@ pub(super) async fn latest(
         .bind(job)
         .bind(if search_recent { RECENT_PIPELINES } else { 1 })
         .bind(now.0)
-        .bind(false);
+        .bind(false)
+        .bind(FAMILY_DEPTH);
     let row: Option<SqliteRow> = sqlite.find_optional("find the latest job", query).await?;
     match row.as_ref().map(rows::job).transpose()? {
         None => Ok(Latest::NoJob),
@@ -134,6 +162,22 @@ pub(super) async fn token(
     row.as_ref().map(rows::token).transpose()
 }
 
+/// The running job with this token.
+pub(super) async fn running_job(
+    sqlite: &Sqlite,
+    digest: &TokenDigest,
+) -> Result<Option<RunningJob>, CatalogError> {
+    let query = sqlx::query(RUNNING_JOB).bind(&digest.0[..]).bind(JobStatus::Running.as_str());
+    let Some(row) = sqlite.find_optional("find a running job", query).await? else {
+        return Ok(None);
+    };
+    Ok(Some(RunningJob {
+        id: JobId(rows::get(&row, "id")?),
+        project_id: ProjectId(rows::get(&row, "project_id")?),
+        project_path: rows::text(&row, "path")?,
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,12 +195,14 @@ mod tests {
     async fn no_question_scans_a_table() {
         let folder = tempfile::tempdir().unwrap();
         let sqlite = Sqlite::open(folder.path()).await.unwrap();
-        for question in [PROJECT_BY_ID, PROJECT_BY_PATH, JOB, LATEST, REFS_WITH_PIPELINE, TOKEN] {
+        for question in
+            [PROJECT_BY_ID, PROJECT_BY_PATH, JOB, LATEST, REFS_WITH_PIPELINE, RUNNING_JOB, TOKEN]
+        {
             let plan = plan(&sqlite, question).await;
             assert!(!plan.is_empty(), "{question}");
             for step in plan {
                 // The window of at most 100 pipelines, and the list of refs that are asked for.
-                let bounded = ["SCAN recent", "SCAN asked", "SCAN 16 CONSTANT ROWS"];
+                let bounded = ["SCAN recent", "SCAN family", "SCAN asked", "SCAN 16 CONSTANT ROWS"];
                 assert!(
                     !step.starts_with("SCAN ") || bounded.contains(&step.as_str()),
                     "{step} in {question}"
@@ -178,6 +224,8 @@ mod tests {
               (project_id=? AND ref=? AND status=? AND parent_pipeline_id=?)"],
             "{plan:#?}"
         );
+        let of_children = "SEARCH child USING INDEX pipelines_by_parent (parent_pipeline_id=?)";
+        assert!(plan.iter().any(|step| step == of_children), "{plan:#?}");
         let of_jobs =
             "SEARCH j USING INDEX jobs_by_pipeline (pipeline_id=? AND name=? AND retried=?)";
         assert!(plan.iter().any(|step| step == of_jobs), "{plan:#?}");

@@ -12,18 +12,22 @@
 //! of SQLite and PostgreSQL, each topic's in its own file; only `schema` and `sqlite` are about
 //! one database. Every call but the `cached_` ones needs a tokio runtime with time enabled.
 
+mod announce;
 mod blobs;
 mod cache;
 mod change;
 mod details;
 mod error;
 mod find;
+mod handover;
 mod migrate;
 mod model;
 mod path;
 mod push;
+mod retention;
 mod rows;
 mod sqlite;
+mod storage;
 mod tokens;
 mod words;
 
@@ -40,10 +44,12 @@ use crate::store::Sha256Digest;
 use cache::{Cache, WATCH_INTERVAL};
 use sqlite::Sqlite;
 
+pub use announce::{Announced, AnnouncedJob, HookReport};
 pub use cache::Generation;
 pub use change::{DetailsChange, JobChange, Json, PipelineChange, ProjectChange};
 pub use details::{Details, JobDetails, PipelineDetails, Report};
 pub use error::CatalogError;
+pub use handover::{HandedFile, Handover, HandoverOutcome, UploadingJob};
 pub use model::{
     Archive, ArchiveState, ArtifactsAccess, Blob, Job, JobId, JobStatus, Latest, MAX_ID, Phase,
     PipelineId, PipelineStatus, Project, ProjectId, RunningJob, Token, TokenId, UtcMillis,
@@ -51,6 +57,7 @@ pub use model::{
 };
 pub use path::{BadProjectPath, ProjectPath, ProjectPrefix, ProjectRef};
 pub use push::{Push, PushTarget, Pushed};
+pub use storage::ProjectStorage;
 pub use tokens::NewToken;
 pub use words::UnknownWord;
 pub(crate) use words::words;
@@ -319,6 +326,196 @@ impl Catalog {
         Ok(valid)
     }
 
+    /// The running job with this token, if it is kept in memory.
+    pub fn cached_running_job(&self, digest: &TokenDigest) -> Option<Arc<RunningJob>> {
+        self.cache.running_job(digest)
+    }
+
+    /// The running job with this token; `None` where the token is unknown or its job is over.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`], [`CatalogError::Corrupt`].
+    pub async fn running_job(
+        &self,
+        digest: &TokenDigest,
+    ) -> Result<Option<Arc<RunningJob>>, CatalogError> {
+        if let Some(cached) = self.cached_running_job(digest) {
+            return Ok(Some(cached));
+        }
+        let Database::Sqlite(sqlite) = &self.database;
+        let generation = self.cache.generation();
+        let found = find::running_job(sqlite, digest).await?.map(Arc::new);
+        if let Some(job) = &found {
+            self.cache.keep_running_job(generation, digest, job);
+        }
+        Ok(found)
+    }
+
+    /// Makes a project, or changes one; with `only_new`, only makes one.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`], [`CatalogError::Corrupt`], [`CatalogError::IdsExhausted`];
+    /// nothing is recorded then.
+    pub async fn put_project(
+        &self,
+        path: &ProjectPath,
+        change: &ProjectChange,
+        only_new: bool,
+        now: UtcMillis,
+    ) -> Result<Announced<Project>, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        let invalidate = self.cache.invalidate();
+        announce::put_project(sqlite, invalidate, path, change, only_new, now).await
+    }
+
+    /// Makes a pipeline, with this id or the next one, or changes one.
+    ///
+    /// # Errors
+    /// As [`Catalog::put_project`], and [`CatalogError::IdOutOfRange`],
+    /// [`CatalogError::BadName`].
+    pub async fn put_pipeline(
+        &self,
+        project: ProjectId,
+        id: Option<PipelineId>,
+        change: &PipelineChange,
+        now: UtcMillis,
+    ) -> Result<Announced<PipelineId>, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        announce::put_pipeline(sqlite, self.cache.invalidate(), project, id, change, now).await
+    }
+
+    /// Makes a job, with this id or the next one, or changes one. While it runs, `token` is one of
+    /// its tokens; when it is over, it has none.
+    ///
+    /// # Errors
+    /// As [`Catalog::put_pipeline`].
+    pub async fn put_job(
+        &self,
+        project: ProjectId,
+        id: Option<JobId>,
+        change: &JobChange,
+        token: &TokenDigest,
+        now: UtcMillis,
+    ) -> Result<Announced<AnnouncedJob>, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        let invalidate = self.cache.invalidate();
+        announce::put_job(sqlite, invalidate, project, id, change, token, now).await
+    }
+
+    /// Records what a webhook tells, as far as it is newer than what is known. All jobs of a name
+    /// in a pipeline but the newest become retried ones.
+    ///
+    /// # Errors
+    /// As [`Catalog::put_pipeline`].
+    pub async fn record_hook(
+        &self,
+        hook: &HookReport,
+        now: UtcMillis,
+    ) -> Result<Announced<()>, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        announce::record_hook(sqlite, self.cache.invalidate(), hook, now).await
+    }
+
+    /// The job that somebody wants to hand in for.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`], [`CatalogError::Corrupt`].
+    pub async fn uploading_job(&self, job: JobId) -> Result<Option<UploadingJob>, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        handover::find_job(sqlite, job).await
+    }
+
+    /// Records a file that the store has published as a job's. Durable when it returns
+    /// [`HandoverOutcome::Taken`]; with the other outcomes the job has what it had.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`], [`CatalogError::Corrupt`].
+    pub async fn hand_over(
+        &self,
+        handover: &Handover<'_>,
+    ) -> Result<HandoverOutcome, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        handover::record(sqlite, self.cache.invalidate(), handover).await
+    }
+
+    /// Clears the expiry of a job's files; `false` where the job has no archive that can be served.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn keep_artifacts(
+        &self,
+        project: ProjectId,
+        job: JobId,
+        now: UtcMillis,
+    ) -> Result<bool, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        retention::keep(sqlite, self.cache.invalidate(), project, job, now).await
+    }
+
+    /// Takes a job's archive and reports off it; says how many files. They cannot be asked for any
+    /// more when it returns, and go from the store with the next sweep.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`], [`CatalogError::Corrupt`].
+    pub async fn delete_artifacts(
+        &self,
+        project: ProjectId,
+        job: JobId,
+    ) -> Result<u64, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        retention::delete(sqlite, self.cache.invalidate(), project, job).await
+    }
+
+    /// Lets the artifacts of a project expire now (endpoint H); says how many archives.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn expire_artifacts(
+        &self,
+        project: ProjectId,
+        now: UtcMillis,
+    ) -> Result<u64, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        retention::expire_project(sqlite, self.cache.invalidate(), project, now).await
+    }
+
+    /// Takes a batch of expired files off their jobs; says how many, none when all is done.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`], [`CatalogError::Corrupt`].
+    pub async fn sweep_expired(&self, now: UtcMillis) -> Result<u64, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        retention::sweep(sqlite, self.cache.invalidate(), now).await
+    }
+
+    /// Content that may have no row left which names it, so many at most.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`], [`CatalogError::Corrupt`].
+    pub async fn unreferenced(&self, at_most: u32) -> Result<Vec<Sha256Digest>, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        retention::unreferenced(sqlite, at_most).await
+    }
+
+    /// Forgets content that nothing names; says whether it is forgotten, so that its file may go.
+    /// For whoever keeps publications away meanwhile.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn release(&self, sha256: &Sha256Digest) -> Result<bool, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        retention::release(sqlite, sha256).await
+    }
+
+    /// All projects with what they have in the store, by path. Reads every row.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`], [`CatalogError::Corrupt`].
+    pub async fn storage(&self) -> Result<Vec<ProjectStorage>, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        storage::all(sqlite).await
+    }
+
     /// Judges a push before its archive is stored. The push itself judges again.
     ///
     /// # Errors
@@ -350,6 +547,15 @@ impl Catalog {
         tokens::create(sqlite, self.cache.invalidate(), token).await
     }
 
+    /// All tokens, revoked and expired ones too, in the order of their making.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`], [`CatalogError::Corrupt`].
+    pub async fn tokens(&self) -> Result<Vec<Token>, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        tokens::all(sqlite).await
+    }
+
     /// Revokes a token; in force at once here, and within a second in other processes. Returns
     /// whether there was one to revoke.
     ///
@@ -367,6 +573,15 @@ impl Catalog {
     pub async fn blobs(&self) -> Result<Vec<Blob>, CatalogError> {
         let Database::Sqlite(sqlite) = &self.database;
         blobs::all(sqlite).await
+    }
+
+    /// The row of this content.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`], [`CatalogError::Corrupt`].
+    pub async fn blob(&self, sha256: &Sha256Digest) -> Result<Option<Blob>, CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        blobs::find(sqlite, sha256).await
     }
 
     /// Marks content as lost, and other content as there again.

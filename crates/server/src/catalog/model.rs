@@ -138,11 +138,12 @@ pub enum Phase {
 }
 
 impl PipelineStatus {
-    /// How far a pipeline in this state has come.
+    /// How far a pipeline in this state has come. One that waits for somebody has begun: it goes
+    /// from running to that and back.
     pub fn phase(self) -> Phase {
         match self {
-            Self::Created | Self::Pending | Self::Manual => Phase::Waiting,
-            Self::Running => Phase::Running,
+            Self::Created | Self::Pending => Phase::Waiting,
+            Self::Running | Self::Manual => Phase::Running,
             Self::Success | Self::Failed | Self::Canceled | Self::Skipped => Phase::Over,
         }
     }

@@ -12,13 +12,15 @@ use crate::store::Sha256Digest;
 
 const NEXT_ID: &str = "UPDATE counters SET last_id = last_id + 1
     WHERE name = $1 AND last_id < $2 RETURNING last_id";
-const CLAIM_ID: &str = "UPDATE counters SET last_id = $2 WHERE name = $1 AND last_id < $2";
+pub(super) const CLAIM_ID: &str =
+    "UPDATE counters SET last_id = $2 WHERE name = $1 AND last_id < $2";
 
 const ADD_PROJECT: &str =
     "INSERT INTO projects (id, path, visibility, public_pipelines, created_at)
     VALUES ($1, $2, $3, $4, $5)";
 
-const PIPELINE: &str = "SELECT project_id, ref FROM pipelines WHERE id = $1";
+pub(super) const PIPELINE_OF_ID: &str =
+    "SELECT project_id, ref, status, finished_at FROM pipelines WHERE id = $1";
 const ADD_PIPELINE: &str = "INSERT INTO pipelines (id, project_id, ref, status, created_at)
     VALUES ($1, $2, $3, $4, $5)";
 const SET_PIPELINE_STATUS: &str = "UPDATE pipelines SET status = $2 WHERE id = $1";
@@ -29,19 +31,23 @@ const ADD_JOB: &str = "INSERT INTO jobs
     (id, project_id, pipeline_id, name, status, created_at, finished_at)
     VALUES ($1, $2, $3, $4, $5, $6, $6)";
 
-/// The content was published just now, so it is not lost even where it was.
-const ADD_BLOB: &str = "INSERT INTO blobs (sha256, len, entries, stored_at, lost)
+/// The content was published just now, so it is not lost even where it was. What was a report, and
+/// so never looked into, may be an archive as well.
+pub(super) const ADD_BLOB: &str = "INSERT INTO blobs (sha256, len, entries, stored_at, lost)
     VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (sha256) DO UPDATE SET lost = excluded.lost";
-const ADD_ARCHIVE: &str = "INSERT INTO archives (job_id, sha256, filename, stored_at, expires_at)
+    ON CONFLICT (sha256) DO UPDATE SET lost = excluded.lost,
+        entries = CASE WHEN excluded.entries > blobs.entries THEN excluded.entries
+                       ELSE blobs.entries END";
+pub(super) const ADD_ARCHIVE: &str =
+    "INSERT INTO archives (job_id, sha256, filename, stored_at, expires_at)
     VALUES ($1, $2, $3, $4, $5)";
 
 const OPERATION: &str = "record an archive";
 
 /// Longest ref name and job name, in bytes. Git's own bound on refs is a path's, 4,096; GitLab's
 /// on job names is 255.
-const MAX_REF_LEN: usize = 4096;
-const MAX_JOB_NAME_LEN: usize = 255;
+pub(super) const MAX_REF_LEN: usize = 4096;
+pub(super) const MAX_JOB_NAME_LEN: usize = 255;
 
 /// An archive that is in the store and shall be found under a project, a ref and a job.
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +184,7 @@ async fn existing(
     if !(1..=MAX_ID).contains(&pipeline.0) {
         return Err(CatalogError::IdOutOfRange { id: pipeline.0 });
     }
-    match transaction.find_optional(sqlx::query(PIPELINE).bind(pipeline.0)).await? {
+    match transaction.find_optional(sqlx::query(PIPELINE_OF_ID).bind(pipeline.0)).await? {
         None => Ok(Existing { project, pipeline: None }),
         Some(row) => {
             if project != Some(ProjectId(rows::get(&row, "project_id")?)) {
@@ -296,7 +302,11 @@ pub(super) async fn next_id(
     }
 }
 
-fn check_name(what: &'static str, max_len: usize, name: &str) -> Result<(), CatalogError> {
+pub(super) fn check_name(
+    what: &'static str,
+    max_len: usize,
+    name: &str,
+) -> Result<(), CatalogError> {
     let good = (1..=max_len).contains(&name.len()) && !name.contains(char::is_control);
     if good { Ok(()) } else { Err(CatalogError::BadName { what, max_len }) }
 }

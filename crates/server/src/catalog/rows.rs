@@ -120,7 +120,7 @@ pub(super) fn count(row: &SqliteRow, column: &'static str) -> Result<u64, Catalo
     u64::try_from(get::<i64>(row, column)?).map_err(|_| CatalogError::Corrupt { column })
 }
 
-fn digest(bytes: &[u8]) -> Result<Sha256Digest, CatalogError> {
+pub(super) fn digest(bytes: &[u8]) -> Result<Sha256Digest, CatalogError> {
     let bytes = bytes.try_into().map_err(|_| CatalogError::Corrupt { column: "sha256" })?;
     Ok(Sha256Digest(bytes))
 }

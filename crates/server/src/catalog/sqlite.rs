@@ -136,6 +136,14 @@ impl Transaction<'_> {
         query.fetch_optional(&mut *self.inner).await.map_err(failed(self.operation))
     }
 
+    pub(super) async fn find_all(
+        &mut self,
+        query: Query<'_>,
+    ) -> Result<Vec<SqliteRow>, CatalogError> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        query.fetch_all(&mut *self.inner).await.map_err(failed(self.operation))
+    }
+
     /// Returns how many rows were written.
     pub(super) async fn write(&mut self, query: Query<'_>) -> Result<u64, CatalogError> {
         self.statements.fetch_add(1, Ordering::Relaxed);

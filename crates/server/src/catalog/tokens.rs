@@ -3,12 +3,14 @@
 use super::cache::Invalidate;
 use super::push::next_id;
 use super::sqlite::Sqlite;
-use super::{CatalogError, ProjectPrefix, TokenId, UtcMillis};
+use super::{CatalogError, ProjectPrefix, Token, TokenId, UtcMillis, rows};
 use crate::credential::{Role, Scopes, TokenDigest};
 
 const ADD_TOKEN: &str = "INSERT INTO tokens
     (id, digest, name, prefix, role, scopes, created_at, expires_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const TOKENS: &str = "SELECT id, name, prefix, role, scopes, created_at, expires_at, revoked_at
+    FROM tokens ORDER BY id";
 const REVOKE_TOKEN: &str = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
 
 /// A token to be made.
@@ -50,6 +52,12 @@ pub(super) async fn create(
     transaction.commit().await?;
     drop(invalidate);
     Ok(TokenId(id))
+}
+
+/// All tokens, revoked and expired ones too, in the order of their making.
+pub(super) async fn all(sqlite: &Sqlite) -> Result<Vec<Token>, CatalogError> {
+    let found = sqlite.find_all("list tokens", sqlx::query(TOKENS)).await?;
+    found.iter().map(rows::token).collect()
 }
 
 /// Returns whether there was a token to revoke.

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use crate::catalog::{UnknownWord, words};
 
-pub use access::{Access, artifacts_access, read_access};
+pub use access::{Access, Caller, artifacts_access, change_access, ingest_access, read_access};
 pub use secret::{NoRandomness, TokenDigest, TokenSecret, without_tokens};
 
 words! {

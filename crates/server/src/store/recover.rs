@@ -96,7 +96,7 @@ pub async fn withdraw(
     let Some(_lock) = PublishLock::try_exclusive(&store.publish_lock_path())? else {
         return Ok(false);
     };
-    if catalog.blobs().await?.iter().any(|blob| blob.sha256 == sha256) {
+    if catalog.blob(&sha256).await?.is_some() {
         return Ok(false);
     }
     remove(&store.sidecar_path(&sha256))?;
