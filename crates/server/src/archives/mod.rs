@@ -143,6 +143,21 @@ impl Archives {
         outcome.await.map_err(|_| ServeError::Stopping)?
     }
 
+    /// Lets go of an archive that is not to be served any more; downloads that run keep it open.
+    pub fn forget(&self, sha256: &Sha256Digest) {
+        if let Some(open) = self.shared.open.remove(sha256) {
+            open.retire();
+        }
+        self.shared.rechecks.forget(sha256);
+    }
+
+    /// Has an archive verified that was stored just now, in the background.
+    pub fn verify_soon(&self, sha256: &Sha256Digest) {
+        // The same bytes may have been here before, and been given up.
+        self.shared.rechecks.forget(sha256);
+        recheck::start(&self.shared, sha256);
+    }
+
     /// The entry that a path means; `None` where there is none, or it is a directory.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ impl Rechecks {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256)
     }
 
-    fn forget(&self, sha256: &Sha256Digest) {
+    pub(super) fn forget(&self, sha256: &Sha256Digest) {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(sha256);
     }
 }
@@ -105,5 +105,10 @@ fn recheck(shared: &Shared, sha256: &Sha256Digest) -> Result<(), RecheckError> {
     }
     let verified = verification::verify(source.clone(), &shared.limits, &mut |_| {})?;
     shared.store.publish_sidecar(sha256, &verified.sidecar(sha256, &source))?;
+    // Removed meanwhile, with the sidecar that it had then.
+    if shared.store.open_blob(sha256)?.is_none() {
+        shared.store.remove_sidecar(sha256)?;
+        return Err(RecheckError::Lost);
+    }
     Ok(())
 }

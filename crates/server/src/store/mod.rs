@@ -24,6 +24,7 @@ mod lock;
 mod receive;
 mod recover;
 mod sidecar;
+mod sweep;
 mod temp;
 
 use std::fs::{DirBuilder, File};
@@ -38,6 +39,7 @@ pub use error::{Operation, StoreError};
 pub use lock::ServeLock;
 pub use receive::{Incoming, Published, Staged};
 pub use recover::{QUARANTINE_TIME, RecoverError, Recovered, recover, withdraw};
+pub use sweep::{Swept, sweep};
 
 /// Mode of the folders that the store makes; the umask may tighten it.
 const FOLDER_MODE: u32 = 0o750;

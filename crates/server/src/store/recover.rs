@@ -207,7 +207,7 @@ fn restore(store: &Store, from: &Path, sha256: &Sha256Digest) -> Result<(), Stor
     sync_folder(&store.quarantine_dir())
 }
 
-fn remove(path: &Path) -> Result<(), StoreError> {
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(StoreError::io(Operation::Remove, path, &error))

@@ -1,6 +1,7 @@
 use std::io::Write;
 
 use super::receive::seal;
+use super::recover::remove;
 use super::temp::Temp;
 use super::{Operation, Sha256Digest, Store, StoreError, make_folder, sync_folder};
 
@@ -22,5 +23,13 @@ impl Store {
         sync_folder(&self.blobs_dir())?;
         temp.rename_over(&path)?;
         sync_folder(&self.blob_dir(sha256))
+    }
+
+    /// Removes the sidecar of an archive, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn remove_sidecar(&self, sha256: &Sha256Digest) -> Result<(), StoreError> {
+        remove(&self.sidecar_path(sha256))
     }
 }
