@@ -144,7 +144,7 @@ impl App {
                 true => Ok(answer::text("ready\n")),
                 false => Err(Failure::ServiceUnavailable { reason: "stopping", retry_after: None }),
             },
-            Route::JobArchive { project, job_id } => {
+            Route::JobArchive { project, job_id, .. } => {
                 let visit = self.admit(head, query, &project).await?;
                 let job = self.job(&visit, job_id).await?;
                 self.archive(head, &visit, &job, Address::Job).await
@@ -166,12 +166,14 @@ impl App {
                         let job = self.latest(&visit, &split.ref_name, &latest.job).await?;
                         self.file(head, memo, &visit, &job, &split.path, Address::Ref).await
                     }
-                    Choice::Archive { ref_name } => {
+                    Choice::Archive { ref_name, .. } => {
                         let job = self.latest(&visit, ref_name, &latest.job).await?;
                         self.archive(head, &visit, &job, Address::Ref).await
                     }
+                    Choice::Tree { .. } => Err(Failure::UnknownRoute),
                 }
             }
+            _ => Err(Failure::UnknownRoute),
         }
     }
 

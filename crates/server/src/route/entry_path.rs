@@ -46,8 +46,13 @@ impl EntryPath {
     /// As [`EntryPath::parse`], from the undecoded segments between raw slashes, none empty.
     pub(super) fn from_segments(segments: &[&str]) -> Result<Self, PathRule> {
         let undecoded = segments.join("/");
-        let path = decode_path(&undecoded)?;
-        check(&path)?;
+        Self::from_decoded(&decode_path(&undecoded)?)
+    }
+
+    /// As [`EntryPath::parse`], from text that was decoded already (a parameter's value): every
+    /// slash in it is a character.
+    pub(super) fn from_decoded(path: &str) -> Result<Self, PathRule> {
+        check(path)?;
         Ok(Self(path.into()))
     }
 
@@ -127,7 +132,8 @@ impl From<DecodeDefect> for PathRule {
     }
 }
 
-fn check(path: &str) -> Result<(), PathRule> {
+/// The rules for a decoded path.
+pub(super) fn check(path: &str) -> Result<(), PathRule> {
     if path.is_empty() {
         return Err(PathRule::Empty);
     }

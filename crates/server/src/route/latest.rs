@@ -1,12 +1,13 @@
-//! Requests by ref (B and D): which part of the target is the ref and which is the path.
+//! Requests by ref (B, D and E2): which part of the target is the ref and which is the path.
 //!
 //! Both may have raw slashes, so a target with more than one `/raw/` can be read in several ways,
-//! and one under `/raw/` that ends in `/download` can be an archive as well. What exists decides: a
-//! request carries every reading, and [`LatestFile::choose`] takes one once it is known which refs
+//! and one under `/raw/` that ends in `/download` or `/tree` can be an archive or a listing as well.
+//! What exists decides: a request carries every reading, and [`LatestFile::choose`] takes one once it is known which refs
 //! have pipelines. An encoded slash is never a separator, so a client that encodes the ref
 //! (`feature%2Fraw%2Fx/raw/a.txt`) leaves nothing to decide.
 
 use super::entry_path::{EntryPath, has_dot_segment};
+use super::listing::{Listing, Selection};
 use super::percent::decode_path;
 use super::project::ProjectKey;
 use super::query::Query;
@@ -36,9 +37,22 @@ impl JobByName {
     }
 }
 
-/// B: the whole archive of the latest job of that name.
+/// B: the archive of the latest job of that name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatestArchive {
+    /// The project.
+    pub project: ProjectKey,
+    /// The ref, decoded.
+    pub ref_name: Box<str>,
+    /// The job.
+    pub job: JobByName,
+    /// What of it.
+    pub selection: Selection,
+}
+
+/// E2: the latest job of that name, whose archive is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatestTree {
     /// The project.
     pub project: ProjectKey,
     /// The ref, decoded.
@@ -56,8 +70,23 @@ pub struct LatestFile {
     pub job: JobByName,
     /// The readings as a file, 1 to [`MAX_SPLITS`], the one with the longest ref first.
     splits: Vec<Split>,
-    /// The reading as B, where the target ends in `/download`.
-    archive_ref: Option<Box<str>>,
+    /// The reading as B or E2, where the target ends in `/download` or `/tree`.
+    whole: Option<Whole>,
+}
+
+/// The reading of a target in which everything but its last segment is the ref.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Whole {
+    /// The ref, decoded.
+    ref_name: Box<str>,
+    of: WholeOf,
+}
+
+/// What the last segment of a [`Whole`] asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum WholeOf {
+    Archive(Selection),
+    Tree(Listing),
 }
 
 /// One reading of a target at one of its `/raw/`.
@@ -78,6 +107,15 @@ pub enum Choice<'a> {
     Archive {
         /// The ref of the archive.
         ref_name: &'a str,
+        /// What of the archive.
+        selection: &'a Selection,
+    },
+    /// It is E2.
+    Tree {
+        /// The ref of the archive.
+        ref_name: &'a str,
+        /// What of the archive.
+        listing: &'a Listing,
     },
 }
 
@@ -86,30 +124,37 @@ impl LatestFile {
     #[must_use]
     pub fn unambiguous(&self) -> Option<&Split> {
         match self.splits.as_slice() {
-            [only] if self.archive_ref.is_none() => Some(only),
+            [only] if self.whole.is_none() => Some(only),
             _ => None,
         }
     }
 
     /// Every ref that a reading has, in the order in which [`LatestFile::choose`] asks for them.
     pub fn ref_names(&self) -> impl Iterator<Item = &str> {
-        self.splits.iter().map(|split| &*split.ref_name).chain(self.archive_ref.as_deref())
+        let whole = self.whole.iter().map(|whole| &*whole.ref_name);
+        self.splits.iter().map(|split| &*split.ref_name).chain(whole)
     }
 
-    /// Takes the file with the longest ref that has a pipeline; else the archive, if its ref has
-    /// one. `None`: no ref that could be meant exists.
+    /// Takes the file with the longest ref that has a pipeline; else the archive or the listing, if
+    /// its ref has one. `None`: no ref that could be meant exists.
     ///
     /// `has_pipeline` is asked at most once for each of [`LatestFile::ref_names`].
     pub fn choose(&self, mut has_pipeline: impl FnMut(&str) -> bool) -> Option<Choice<'_>> {
         if let Some(split) = self.splits.iter().find(|split| has_pipeline(&split.ref_name)) {
             return Some(Choice::File(split));
         }
-        let ref_name = self.archive_ref.as_deref()?;
-        has_pipeline(ref_name).then_some(Choice::Archive { ref_name })
+        let Whole { ref_name, of } = self.whole.as_ref()?;
+        has_pipeline(ref_name).then_some(match of {
+            WholeOf::Archive(selection) => Choice::Archive { ref_name, selection },
+            WholeOf::Tree(listing) => Choice::Tree { ref_name, listing },
+        })
     }
 
     /// Reads the undecoded segments behind `jobs/artifacts/`, of which the one at `first_raw`
     /// (`>= 1`) is the first `raw` that leaves a ref.
+    ///
+    /// The parameters of every reading that the target has are read: which of them is meant is
+    /// known only after the caller is.
     pub(super) fn parse(
         project: ProjectKey,
         segments: &[&str],
@@ -132,11 +177,18 @@ impl LatestFile {
             }
         }
         splits.reverse();
-        let archive_ref = match segments {
-            [before @ .., "download"] if before.len() > first_raw => Some(parse_ref_name(before)?),
+        let whole = match segments {
+            [before @ .., last @ ("download" | "tree")] if before.len() > first_raw => {
+                let ref_name = parse_ref_name(before)?;
+                let of = match *last {
+                    "download" => WholeOf::Archive(Selection::from_query(query)?),
+                    _ => WholeOf::Tree(Listing::from_query(query)?),
+                };
+                Some(Whole { ref_name, of })
+            }
             _ => None,
         };
-        Ok(Self { project, job, splits, archive_ref })
+        Ok(Self { project, job, splits, whole })
     }
 }
 
@@ -156,18 +208,23 @@ pub(super) fn parse_ref_name(segments: &[&str]) -> Result<Box<str>, Failure> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> LatestFile {
+    fn parse_with(text: &str, query: &str) -> Result<LatestFile, Failure> {
         let segments: Vec<&str> = text.split('/').collect();
         let first_raw = 1 + segments[1..].iter().position(|s| *s == "raw").unwrap();
-        let query = Query::parse(Some("job=build")).unwrap();
-        LatestFile::parse(ProjectKey::Id(1), &segments, first_raw, &query).unwrap()
+        let query = Query::parse(Some(query)).unwrap();
+        LatestFile::parse(ProjectKey::Id(1), &segments, first_raw, &query)
     }
 
-    /// `ref : path` of a file, `ref` of an archive.
+    fn parse(text: &str) -> LatestFile {
+        parse_with(text, "job=build").unwrap()
+    }
+
+    /// `ref : path` of a file, `ref` of an archive, `ref/` of a listing.
     fn show(choice: Choice<'_>) -> String {
         match choice {
             Choice::File(Split { ref_name, path }) => format!("{ref_name} : {path}"),
-            Choice::Archive { ref_name } => ref_name.to_owned(),
+            Choice::Archive { ref_name, .. } => ref_name.to_owned(),
+            Choice::Tree { ref_name, .. } => format!("{ref_name}/"),
         }
     }
 
@@ -218,6 +275,29 @@ mod tests {
             ("neither", "a/raw/b/download", &["a/raw", "b"], None),
             ("three readings", "a/raw/b/raw/download", &["a/raw/b/raw"], Some("a/raw/b/raw")),
             ("an encoded download is a file alone", "a/raw/b/%64ownload", &["a/raw/b"], None),
+            ("file named tree", "main/raw/tree", &["main"], Some("main : tree")),
+            (
+                "listing of a ref that ends in raw",
+                "main/raw/tree",
+                &["main/raw"],
+                Some("main/raw/"),
+            ),
+            (
+                "the file before the listing",
+                "main/raw/x/tree",
+                &["main", "main/raw/x"],
+                Some("main : x/tree"),
+            ),
+            ("the listing", "main/raw/x/tree", &["main/raw/x"], Some("main/raw/x/")),
+            ("no listing of what is not", "main/raw/x/tree", &["main/raw"], None),
+            (
+                "listing of a ref with two raw",
+                "a/raw/b/raw/c/tree",
+                &["a/raw/b/raw/c"],
+                Some("a/raw/b/raw/c/"),
+            ),
+            ("folder named tree", "a/raw/tree/x", &["a", "a/raw/tree"], Some("a : tree/x")),
+            ("an encoded tree is a file alone", "a/raw/b/%74ree", &["a/raw/b"], None),
             (
                 "absolute in one reading",
                 "a/raw/b/raw/%2Fc",
@@ -247,11 +327,50 @@ mod tests {
             ("f%2Fraw%2Fx/raw/a", true),
             ("main/raw/data/raw/x", false),
             ("main/raw/download", false),
+            ("main/raw/tree", false),
+            ("main/raw/tree/x", true),
         ];
         for (target, want) in rows {
             let file = parse(target);
             assert_eq!(file.unambiguous().is_some(), want, "{target}");
             assert_eq!(file.ref_names().count() == 1, want, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_reading_keeps_its_parameters() {
+        let file = parse_with("a/raw/b/download", "job=x&path[]=p/&path[]=q&page=0").unwrap();
+        let Some(Choice::Archive { ref_name: "a/raw/b", selection }) =
+            file.choose(|ref_name| ref_name == "a/raw/b")
+        else {
+            panic!("{file:?}");
+        };
+        assert_eq!(*selection.0, ["p/".into(), "q".into()]);
+        let file = parse_with("a/raw/b/tree", "job=x&path=p/&page=2&path[]=..").unwrap();
+        let Some(Choice::Tree { ref_name: "a/raw/b", listing }) =
+            file.choose(|ref_name| ref_name == "a/raw/b")
+        else {
+            panic!("{file:?}");
+        };
+        let path = listing.path.as_ref().map(EntryPath::as_str);
+        assert_eq!((path, listing.page, listing.recursive), (Some("p"), 2, false));
+    }
+
+    #[test]
+    fn the_parameters_of_every_reading_are_checked() {
+        let invalid = |name| Some(Failure::ParameterInvalid { name });
+        let dots = || Some(Failure::ArtifactPath(super::super::PathRule::DotSegment));
+        let rows = [
+            ("a listing's page", "a/raw/tree", "page=x", invalid("page")),
+            ("a listing's folder", "a/raw/b/tree", "path=..", dots()),
+            ("an archive's selection", "a/raw/b/download", "path[]=..", dots()),
+            ("no listing", "a/raw/tree/x", "page=x&recursive=x&path=..", None),
+            ("no archive", "a/raw/b/tree", "path[]=..", None),
+            ("no reading but the file", "a/raw/b", "page=x&path=..&path[]=..", None),
+        ];
+        for (name, target, query, want) in rows {
+            let got = parse_with(target, &format!("job=x&{query}"));
+            assert_eq!(got.err(), want, "{name}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The `:id` of a project and the number of a job, as they stand in a request target.
 
 use super::percent::decode_path;
+use crate::catalog::ProjectPath;
 use crate::reply::Failure;
 
 /// Which project the `:id` segment names.
@@ -31,9 +32,19 @@ impl ProjectKey {
     }
 }
 
-/// Reads the undecoded `:job_id` segment: `0..=i64::MAX` in decimal digits, without a sign.
-pub(super) fn parse_job_id(undecoded: &str) -> Result<i64, Failure> {
-    let invalid = Failure::ParameterInvalid { name: "job_id" };
+/// Reads the undecoded `:id` segment of a project that may have to be made: it needs a path.
+pub(super) fn parse_project_path(undecoded: &str) -> Result<ProjectPath, Failure> {
+    let invalid = Failure::ParameterInvalid { name: "id" };
+    match decode_path(undecoded) {
+        Ok(text) => text.parse().map_err(|_| invalid),
+        Err(_) => Err(invalid),
+    }
+}
+
+/// Reads the undecoded segment with the number of a job or pipeline: `0..=i64::MAX` in decimal
+/// digits, without a sign.
+pub(super) fn parse_id(undecoded: &str, name: &'static str) -> Result<i64, Failure> {
+    let invalid = Failure::ParameterInvalid { name };
     match decode_path(undecoded) {
         Ok(text) if is_digits(&text) => text.parse().map_err(|_| invalid),
         _ => Err(invalid),
@@ -108,7 +119,30 @@ mod tests {
         ];
         for (name, undecoded, want) in rows {
             let want = want.ok_or(Failure::ParameterInvalid { name: "job_id" });
-            assert_eq!(parse_job_id(undecoded), want, "{name}");
+            assert_eq!(parse_id(undecoded, "job_id"), want, "{name}");
+        }
+        let invalid = Err(Failure::ParameterInvalid { name: "pipeline_id" });
+        assert_eq!(parse_id("x", "pipeline_id"), invalid);
+    }
+
+    #[test]
+    fn a_project_that_is_made_needs_a_path() {
+        let rows = [
+            ("path", "group%2Fapp", Some("group/app")),
+            ("subgroups", "a%2fb%2Fc", Some("a/b/c")),
+            ("digits with a slash", "1%2F2", Some("1/2")),
+            ("digits", "7", None),
+            ("name alone", "app", None),
+            ("dot segment", "group%2F..", None),
+            ("space", "group%2Fa%20b", None),
+            ("double encoding", "group%252Fapp", None),
+            ("malformed", "group%2", None),
+            ("not UTF-8", "group%2F%ff", None),
+        ];
+        for (name, undecoded, want) in rows {
+            let want = want.ok_or(Failure::ParameterInvalid { name: "id" });
+            let got = parse_project_path(undecoded);
+            assert_eq!(got.as_ref().map(ProjectPath::as_str), want.as_deref(), "{name}");
         }
     }
 }

@@ -18,12 +18,35 @@ pub struct Query {
     search_recent_successful_pipelines: Option<Box<str>>,
     /// `raw`, not yet read as a boolean.
     raw: Option<Box<str>>,
+    /// `recursive`, not yet read as a boolean.
+    recursive: Option<Box<str>>,
+    /// `direct_download`, not yet read as a boolean.
+    direct_download: Option<Box<str>>,
+    /// `page`, not yet read as a number.
+    pub(super) page: Option<Box<str>>,
+    /// `per_page`, not yet read as a number.
+    pub(super) per_page: Option<Box<str>>,
+    /// `path`, unchecked.
+    pub(super) path: Option<Box<str>>,
+    /// `expire_in`, `artifact_type` and `artifact_format`, unchecked.
+    upload: UploadParameters,
     /// `private_token`, to be found by `find_presented`.
     pub(super) private_token: Option<TokenText>,
     /// `job_token`, to be found by `find_presented`.
     pub(super) job_token: Option<TokenText>,
     /// The values of `path[]` in the order of the query, unchecked.
-    pub paths: Vec<Box<str>>,
+    pub(super) paths: Vec<Box<str>>,
+}
+
+/// What a runner says of the file that it hands in, not yet read: the same may stand in the form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UploadParameters {
+    /// `expire_in`: for how long the artifacts are kept.
+    pub expire_in: Option<Box<str>>,
+    /// `artifact_type`: `archive`, `junit`, ...
+    pub artifact_type: Option<Box<str>>,
+    /// `artifact_format`: `zip`, `gzip` or `raw`.
+    pub artifact_format: Option<Box<str>>,
 }
 
 impl Query {
@@ -43,7 +66,6 @@ impl Query {
     /// two readers.
     pub fn parse(undecoded: Option<&str>) -> Result<Self, Failure> {
         let mut query = Self::default();
-        let (mut page, mut per_page) = (None, None);
         for pair in undecoded.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode(name, "query")?;
@@ -62,9 +84,25 @@ impl Query {
                     let token = TokenText::new(decode(value, "job_token")?);
                     once(&mut query.job_token, "job_token", token)?;
                 }
-                "page" => once(&mut page, "page", decode(value, "page")?)?,
-                "per_page" => once(&mut per_page, "per_page", decode(value, "per_page")?)?,
+                "page" => once(&mut query.page, "page", decode(value, "page")?.into())?,
+                "per_page" => {
+                    once(&mut query.per_page, "per_page", decode(value, "per_page")?.into())?;
+                }
+                "path" => query.path = Some(decode(value, "path")?.into()),
                 "path[]" => query.paths.push(decode(value, "path")?.into()),
+                "recursive" => query.recursive = Some(decode(value, "recursive")?.into()),
+                "direct_download" => {
+                    query.direct_download = Some(decode(value, "direct_download")?.into());
+                }
+                "expire_in" => {
+                    query.upload.expire_in = Some(decode(value, "expire_in")?.into());
+                }
+                "artifact_type" => {
+                    query.upload.artifact_type = Some(decode(value, "artifact_type")?.into());
+                }
+                "artifact_format" => {
+                    query.upload.artifact_format = Some(decode(value, "artifact_format")?.into());
+                }
                 _ => {
                     decode(value, "query")?;
                 }
@@ -92,6 +130,21 @@ impl Query {
     /// Whether `.../artifacts/tree` means the entry `tree`; not given, it does not.
     pub(super) fn wants_raw(&self) -> Result<bool, Failure> {
         parse_boolean(self.raw.as_deref(), "raw")
+    }
+
+    /// Whether what lies in folders of a folder is listed; not given, it is not.
+    pub(super) fn is_recursive(&self) -> Result<bool, Failure> {
+        parse_boolean(self.recursive.as_deref(), "recursive")
+    }
+
+    /// Whether a runner would follow a redirect to where the file lies; not given, it would not.
+    pub(super) fn wants_direct_download(&self) -> Result<bool, Failure> {
+        parse_boolean(self.direct_download.as_deref(), "direct_download")
+    }
+
+    /// What is said of an upload.
+    pub(super) fn upload_parameters(&self) -> UploadParameters {
+        self.upload.clone()
     }
 }
 
@@ -238,13 +291,34 @@ mod tests {
             }
         }
         assert_eq!(Query::default().searches_recent_pipelines(), Ok(false));
-        assert_eq!(Query::parse(Some("raw=x")).unwrap().wants_raw(), Err(invalid("raw")));
+        let query = Query::parse(Some("raw=x&recursive=y&direct_download=")).unwrap();
+        assert_eq!(query.wants_raw(), Err(invalid("raw")));
+        assert_eq!(query.is_recursive(), Ok(true));
+        assert_eq!(query.wants_direct_download(), Err(invalid("direct_download")));
     }
 
     #[test]
     fn selected_paths_keep_their_order() {
         let query = Query::parse(Some("path[]=b&path%5B%5D=a%2Fx+y&path=c&path[0]=d")).unwrap();
         assert_eq!(query.paths, ["b".into(), "a/x y".into()]);
+        assert_eq!(query.path.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn what_is_said_of_an_upload_is_decoded_and_no_more() {
+        let query = "artifact_format=zip&artifact_type=&expire_in=x&expire_in=1+week%202+days";
+        let query = Query::parse(Some(query)).unwrap();
+        let want = UploadParameters {
+            expire_in: Some("1 week 2 days".into()),
+            artifact_type: Some("".into()),
+            artifact_format: Some("zip".into()),
+        };
+        assert_eq!(query.upload_parameters(), want);
+        assert_eq!(Query::default().upload_parameters(), UploadParameters::default());
+        for name in ["expire_in", "artifact_type", "artifact_format", "path", "recursive"] {
+            let got = Query::parse(Some(&format!("{name}=%ff"))).map(|_| ());
+            assert_eq!(got, Err(invalid(name)));
+        }
     }
 
     #[test]
@@ -252,6 +326,11 @@ mod tests {
         let rows = [
             ("nothing to hide", "job=build&x", "job=build&x"),
             ("empty", "", ""),
+            (
+                "an upload's parameters",
+                "artifact_type=archive&expire_in=1+week",
+                "artifact_type=archive&expire_in=1+week",
+            ),
             ("private token", "private_token=S", "private_token=[redacted]"),
             ("job token between others", "a=1&job_token=S&b=2", "a=1&job_token=[redacted]&b=2"),
             ("equals signs in the value", "private_token=S=S", "private_token=[redacted]"),
