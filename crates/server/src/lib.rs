@@ -22,4 +22,5 @@ pub mod listen;
 pub mod reply;
 pub mod route;
 pub mod store;
+pub mod upload;
 pub mod verification;

@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
 use crate::route::{PathRule, UnreadableToken};
+use crate::upload::FormRule;
 
 /// Every way in which a request fails before its head is sent.
 ///
@@ -41,6 +42,17 @@ pub enum Failure {
         /// The parameter.
         name: &'static str,
     },
+    /// 400: a parameter with none of the words that it may have.
+    ParameterValue {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// 400: an upload whose form cannot be read.
+    UploadMalformed(FormRule),
+    /// 400: an uploaded archive that is refused as a whole, or is none.
+    ArchiveRefused(EntryRefusal),
+    /// 400: the job has an archive, and it is not the uploaded one.
+    ArchiveExists,
     /// 400: an artifact path that no entry served can have.
     ArtifactPath(PathRule),
     /// 400: Host or `:authority` missing, repeated, malformed or contradicting the target (RFC 9112
@@ -50,6 +62,8 @@ pub enum Failure {
     Unauthorized,
     /// 403: the caller sees the project and lacks the right.
     Forbidden,
+    /// 403: the job that an upload is for does not run any more.
+    JobOver,
     /// 403: the token's scopes do not cover reading.
     InsufficientScope,
     /// 404: no such project, or none that the caller may know of.
@@ -142,7 +156,7 @@ pub enum Conflict {
     IdOfAnotherProject,
 }
 
-/// Why an entry is refused, as the engine says it.
+/// Why an entry or an archive is refused, as the engine says it.
 ///
 /// The engine's own error ends here: its label, and its text with the numbers it carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +198,19 @@ impl Failure {
             Self::ParameterRepeated { name } => {
                 row(400, "parameter_repeated", error(format!("{name} is repeated")))
             }
+            // The text is the one of GitLab's parameter validation.
+            Self::ParameterValue { name } => {
+                row(400, "parameter_value", error(format!("{name} does not have a valid value")))
+            }
+            Self::UploadMalformed(rule) => {
+                row(400, rule.label(), message(format!("400 Bad request - {rule}")))
+            }
+            Self::ArchiveRefused(EntryRefusal { label, text }) => {
+                row(400, label, reasoned(format!("400 Bad request - {text}"), label))
+            }
+            Self::ArchiveExists => {
+                row(400, "archive_exists", message("400 Bad request - another archive exists"))
+            }
             Self::ArtifactPath(rule) => {
                 row(400, rule.label(), message(format!("400 Bad request - {rule}")))
             }
@@ -195,6 +222,7 @@ impl Failure {
             Self::Unauthorized => row(401, "unauthorized", message("401 Unauthorized"))
                 .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"entryway\"")),
             Self::Forbidden => row(403, "forbidden", message("403 Forbidden")),
+            Self::JobOver => row(403, "job_over", message("403 Forbidden - Job is not running")),
             Self::InsufficientScope => row(403, "insufficient_scope", Body::insufficient_scope()),
             Self::ProjectNotFound => {
                 row(404, "project_not_found", message("404 Project Not Found"))
@@ -453,6 +481,7 @@ mod tests {
     fn samples() -> Vec<Sample> {
         use Failure::*;
         let encrypted = EntryRefusal { label: "encrypted", text: "it is encrypted".into() };
+        let no_end_record = EntryRefusal { label: "no_end_record", text: "no end record".into() };
         vec![
             (
                 ParameterMissing { name: "job" },
@@ -473,6 +502,34 @@ mod tests {
                 400,
                 "parameter_repeated",
                 r#"{"error":"job is repeated"}"#,
+                &[],
+            ),
+            (
+                ParameterValue { name: "artifact_type" },
+                400,
+                "parameter_value",
+                r#"{"error":"artifact_type does not have a valid value"}"#,
+                &[],
+            ),
+            (
+                UploadMalformed(FormRule::Truncated),
+                400,
+                "form_truncated",
+                r#"{"message":"400 Bad request - the form does not end with its boundary"}"#,
+                &[],
+            ),
+            (
+                ArchiveRefused(no_end_record),
+                400,
+                "no_end_record",
+                r#"{"message":"400 Bad request - no end record","reason":"no_end_record"}"#,
+                &[],
+            ),
+            (
+                ArchiveExists,
+                400,
+                "archive_exists",
+                r#"{"message":"400 Bad request - another archive exists"}"#,
                 &[],
             ),
             (
@@ -497,6 +554,7 @@ mod tests {
                 &[("www-authenticate", "Bearer realm=\"entryway\"")],
             ),
             (Forbidden, 403, "forbidden", r#"{"message":"403 Forbidden"}"#, &[]),
+            (JobOver, 403, "job_over", r#"{"message":"403 Forbidden - Job is not running"}"#, &[]),
             (
                 InsufficientScope,
                 403,
@@ -678,11 +736,16 @@ mod tests {
             ServiceUnavailable { .. } => 28,
             GatewayTimeout { .. } => 29,
             InsufficientStorage { .. } => 30,
+            ParameterValue { .. } => 31,
+            UploadMalformed(_) => 32,
+            ArchiveRefused(_) => 33,
+            ArchiveExists => 34,
+            JobOver => 35,
         }
     }
 
     /// One past the highest number of `number_of`.
-    const KINDS: usize = 31;
+    const KINDS: usize = 36;
 
     #[test]
     fn every_kind_has_a_sample() {

@@ -31,6 +31,7 @@ use crate::archives::Archives;
 use crate::catalog::{Catalog, CatalogError};
 use crate::reply::Failure;
 use crate::route::{Choice, Route, Target};
+use crate::upload::RequestBody;
 
 /// Fields of a request's head, at most.
 const MAX_FIELDS: usize = 64;
@@ -103,12 +104,13 @@ impl App {
         self.is_ready.store(false, Ordering::Relaxed);
     }
 
-    /// Answers a request. Its body is not read: no endpoint that is served takes one.
+    /// Answers a request. What an endpoint leaves of the body is drained.
     ///
     /// `memo` is what this core remembers: where it knows the answer, the future is ready.
-    pub fn answer(self: &Arc<Self>, head: Parts, memo: &Arc<Memo>) -> Answering {
+    pub fn answer(self: &Arc<Self>, head: Parts, body: RequestBody, memo: &Arc<Memo>) -> Answering {
         let begun = self.access_log.then(Instant::now);
         if let Some(answer) = memo.answer(&self.catalog, &head) {
+            body.drain();
             access_log::write(&head, &answer, "ok", begun);
             return Answering::Ready(Some(answer));
         }
@@ -122,6 +124,7 @@ impl App {
                     (answer.map(AnswerBody::from_bytes), label)
                 }
             };
+            body.drain();
             let status = answer.status();
             if status.is_server_error() {
                 tracing::error!(label, status = status.as_u16(), "cannot answer");

@@ -23,6 +23,7 @@ use crate::catalog::{
 use crate::credential::{Role, Scope, TokenSecret};
 use crate::ingest::{IngestError, Ingested, Intake};
 use crate::store::Store;
+use crate::upload::RequestBody;
 
 const FILE: &str = "/api/v4/projects/group%2Fapp/jobs/artifacts/main/raw/a.txt?job=build";
 
@@ -103,7 +104,8 @@ impl Folder {
     }
 
     async fn fetch(&self, target: &str, fields: &[(&str, &str)]) -> Reply {
-        let answer = self.app.answer(head(target, fields), &self.memo).await.unwrap();
+        let answer =
+            self.app.answer(head(target, fields), RequestBody::none(), &self.memo).await.unwrap();
         let (head, body) = answer.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Reply { status: head.status, headers: head.headers, body }
@@ -219,7 +221,11 @@ async fn what_is_remembered_answers_as_what_is_looked_up() {
     ];
     for fields in fields {
         let fresh = Memo::default();
-        let looked_up = folder.app.answer(head(FILE, fields), &Arc::new(fresh)).await.unwrap();
+        let looked_up = folder
+            .app
+            .answer(head(FILE, fields), RequestBody::none(), &Arc::new(fresh))
+            .await
+            .unwrap();
         let (looked_up, body) = looked_up.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         folder.fetch(FILE, &[]).await;
@@ -382,7 +388,8 @@ async fn a_file_that_changes_while_it_is_open_is_opened_anew() {
 
     assert_eq!(folder.fetch(&large, &part).await.body.len(), 100);
     link("twice");
-    let answer = folder.app.answer(head(&large, &part), &folder.memo).await.unwrap();
+    let answer =
+        folder.app.answer(head(&large, &part), RequestBody::none(), &folder.memo).await.unwrap();
     assert!(answer.into_body().collect().await.is_err(), "broken off: who knows what changed");
     assert_eq!(folder.fetch(&large, &part).await.body.len(), 100, "looked at anew");
 }

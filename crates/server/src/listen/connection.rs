@@ -1,8 +1,10 @@
 //! One connection: HTTP/1.1 or HTTP/2 with prior knowledge, within bounds.
 
-use std::pin::pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -15,7 +17,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Bounds;
 use super::stream::BoundedStream;
-use crate::api::{App, Memo};
+use crate::api::{Answering, App, Memo};
+use crate::upload::RequestBody;
 
 /// Bytes of a request's head.
 const HEAD_LEN: usize = 64 * 1024;
@@ -52,9 +55,10 @@ pub(super) async fn serve(
     let activity = Arc::new(Activity::default());
     let asked = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
-        asked.requests.fetch_add(1, Ordering::Relaxed);
-        let (head, _body) = request.into_parts();
-        app.answer(head, &memo)
+        let (head, body) = request.into_parts();
+        let body = RequestBody::new(&head.headers, body);
+        let attended = Attended::begin(&asked);
+        Attending { answering: app.answer(head, body, &memo), _attended: attended }
     });
     let stream = BoundedStream::new(stream, &bounds, Arc::clone(&activity.written_len));
     let mut connection = pin!(builder.serve_connection(stream, service));
@@ -104,6 +108,9 @@ pub(super) async fn serve(
 struct Activity {
     /// Requests that were made.
     requests: AtomicU64,
+    /// Requests whose answers are not ready. Then it is the server that is waited for, or the
+    /// client sends a body, and whoever reads that has an eye on how fast it comes.
+    attended: AtomicU64,
     /// Bytes that were written.
     written_len: Arc<AtomicU64>,
 }
@@ -116,15 +123,68 @@ struct Seen {
 }
 
 impl Activity {
-    /// Whether there was no request since the last look, and less than `least_len` was written.
+    /// Whether there was no request since the last look, none is being answered, and less than
+    /// `least_len` was written.
     fn is_quiet_since(&self, seen: &mut Seen, least_len: u64) -> bool {
         let now = Seen {
             requests: self.requests.load(Ordering::Relaxed),
             written_len: self.written_len.load(Ordering::Relaxed),
         };
-        let is_quiet =
-            now.requests == seen.requests && now.written_len - seen.written_len < least_len;
+        let is_quiet = now.requests == seen.requests
+            && self.attended.load(Ordering::Relaxed) == 0
+            && now.written_len - seen.written_len < least_len;
         *seen = now;
         is_quiet
+    }
+}
+
+/// A request whose answer is not ready.
+struct Attended(Arc<Activity>);
+
+impl Attended {
+    fn begin(activity: &Arc<Activity>) -> Self {
+        activity.requests.fetch_add(1, Ordering::Relaxed);
+        activity.attended.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        self.0.attended.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer on its way, and the connection knows; dropped when it is ready.
+struct Attending {
+    answering: Answering,
+    _attended: Attended,
+}
+
+impl Future for Attending {
+    type Output = <Answering as Future>::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.answering).poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_with_a_request_that_is_being_answered_is_not_quiet() {
+        let activity = Arc::new(Activity::default());
+        let mut seen = Seen::default();
+        assert!(activity.is_quiet_since(&mut seen, 1), "nothing was ever asked");
+        let attended = Attended::begin(&activity);
+        for period in 0..3 {
+            assert!(!activity.is_quiet_since(&mut seen, 1), "period {period}");
+        }
+        drop(attended);
+        assert!(activity.is_quiet_since(&mut seen, 1), "answered, and nothing is taken");
+        activity.written_len.fetch_add(1, Ordering::Relaxed);
+        assert!(!activity.is_quiet_since(&mut seen, 1), "the answer is taken");
     }
 }

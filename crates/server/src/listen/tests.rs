@@ -92,13 +92,25 @@ impl Client {
 
     /// Reads the head of an answer and gives its first line.
     fn head(&mut self) -> String {
+        self.whole_head().lines().next().unwrap().to_owned()
+    }
+
+    fn whole_head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
             self.stream.read_exact(&mut byte).unwrap();
             head.push(byte[0]);
         }
-        String::from_utf8(head).unwrap().lines().next().unwrap().to_owned()
+        String::from_utf8(head).unwrap()
+    }
+
+    /// Reads the head of an answer and gives its status and Content-Length.
+    fn status_and_len(&mut self) -> (String, usize) {
+        let head = self.whole_head();
+        let status = head.lines().next().unwrap().strip_prefix("HTTP/1.1 ").unwrap().to_owned();
+        let len = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        (status, len.unwrap().parse().unwrap())
     }
 
     fn body(&mut self, len: usize) -> Vec<u8> {
@@ -314,4 +326,57 @@ fn a_port_that_somebody_listens_on_is_not_shared() {
     other.listen(1).unwrap();
     let address = other.local_addr().unwrap().as_socket().unwrap();
     assert_eq!(in_use(address), io::ErrorKind::AddrInUse);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_nobody_wants_does_not_end_the_connection() {
+    let server = Server::start(patient()).await;
+    let mut client = server.connect();
+    let table = [
+        ("DELETE", "/api/v4/projects/1/jobs/1/artifacts/a.txt"),
+        ("POST", "/api/v4/nothing"),
+        ("GET", SMALL),
+    ];
+    for (method, path) in table {
+        // As clients that send JSON with everything do, and the body in a packet of its own.
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Content-Length: 2\r\n\r\n"
+        );
+        client.send(head.as_bytes());
+        std::thread::sleep(MOMENT / 6);
+        client.send(b"{}");
+        let (status, len) = client.status_and_len();
+        assert_eq!(status == "200 OK", method == "GET", "{method}: {status}");
+        client.body(len);
+    }
+    client.is_served();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_is_still_sending_gets_its_answer() {
+    let server = Server::start(patient()).await;
+    let mut client = server.connect();
+    // More than the kernels of both sides take: somebody must read it.
+    let body = noise(LARGE_LEN, 5);
+    let head = "POST /api/v4/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: ";
+    client.send(format!("{head}{LARGE_LEN}\r\n\r\n").as_bytes());
+    client.send(&body);
+    let (status, len) = client.status_and_len();
+    assert_eq!(status, "404 Not Found");
+    client.body(len);
+    client.is_served();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_holds_its_body_back_is_not_asked_for_it() {
+    let server = Server::start(patient()).await;
+    let mut client = server.connect();
+    let head = "POST /api/v4/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n";
+    client.send(format!("{head}Expect: 100-continue\r\n\r\n").as_bytes());
+    let (status, len) = client.status_and_len();
+    assert_eq!(status, "404 Not Found", "and no 100 before it");
+    client.body(len);
+    // What would come next, the body or another request, cannot be told.
+    assert_eq!(client.rest(), b"");
 }

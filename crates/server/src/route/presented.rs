@@ -30,7 +30,7 @@ static JOB_TOKEN: HeaderName = HeaderName::from_static("job-token");
 pub struct TokenText(Box<str>);
 
 impl TokenText {
-    pub(super) fn new(text: impl Into<Box<str>>) -> Self {
+    pub(crate) fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }
 

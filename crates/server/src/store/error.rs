@@ -15,6 +15,8 @@ pub enum Operation {
     Allocate,
     /// Writing a temporary file.
     Write,
+    /// Giving back room that was reserved and not needed.
+    Truncate,
     /// Setting the mode of a file that is complete.
     Seal,
     /// Syncing a file; final, the file is given up.
@@ -25,6 +27,8 @@ pub enum Operation {
     Publish,
     /// Opening a stored file.
     Open,
+    /// Reading a file.
+    Read,
     /// Reading a file's length and kind.
     Stat,
     /// Listing a folder.
@@ -44,11 +48,13 @@ impl fmt::Display for Operation {
             Self::MakeTemp => "make a temporary file in",
             Self::Allocate => "reserve room in",
             Self::Write => "write to a temporary file in",
+            Self::Truncate => "give back room of a temporary file in",
             Self::Seal => "seal the new file",
             Self::SyncFile => "sync the new file",
             Self::SyncFolder => "sync the folder",
             Self::Publish => "name the new file",
             Self::Open => "open",
+            Self::Read => "read",
             Self::Stat => "examine",
             Self::List => "list",
             Self::Move => "move",

@@ -20,6 +20,8 @@ pub struct Incoming {
     temp: Temp,
     digest: Sha256,
     declared_size: Option<u64>,
+    /// Bytes that room was reserved for: the file's length, until more is written.
+    reserved_len: u64,
     received_len: u64,
 }
 
@@ -54,18 +56,35 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`]; [`StoreError::is_no_space`] where there is no room.
     pub fn incoming(&self, declared_size: Option<u64>) -> Result<Incoming, StoreError> {
+        self.begin(declared_size, declared_size.unwrap_or(0))
+    }
+
+    /// Begins to receive what is not longer than about `room`, with so much reserved; what is left
+    /// over is given back when all has been received. `None` reserves nothing.
+    ///
+    /// # Errors
+    /// As [`Store::incoming`].
+    pub fn incoming_with_room(&self, room: Option<u64>) -> Result<Incoming, StoreError> {
+        self.begin(None, room.unwrap_or(0))
+    }
+
+    fn begin(&self, declared_size: Option<u64>, room: u64) -> Result<Incoming, StoreError> {
         let folder = self.temp_dir();
         let temp = Temp::create(&folder)?;
-        if let Some(size) = declared_size.filter(|&size| size > 0) {
-            let allocate = || fallocate(temp.file(), FallocateFlags::empty(), 0, size);
+        let mut reserved_len = 0;
+        if room > 0 {
+            // What the system could not even name is refused as what it has no room for.
+            let room = room.min(i64::MAX as u64);
+            let allocate = || fallocate(temp.file(), FallocateFlags::empty(), 0, room);
             match rustix::io::retry_on_intr(allocate) {
+                Ok(()) => reserved_len = room,
                 // A file system that cannot reserve finds out while it writes.
-                Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
                 Err(errno) => return Err(StoreError::errno(Operation::Allocate, &folder, errno)),
             }
         }
-        let store = self.clone();
-        Ok(Incoming { store, temp, digest: Sha256::new(), declared_size, received_len: 0 })
+        let (store, digest) = (self.clone(), Sha256::new());
+        Ok(Incoming { store, temp, digest, declared_size, reserved_len, received_len: 0 })
     }
 
     /// Receives all that a reader gives; `progress` is told the number of bytes so far.
@@ -123,11 +142,16 @@ impl Incoming {
     /// Ends the reception.
     ///
     /// # Errors
-    /// [`StoreError::Length`] where less than the declared size was received.
+    /// [`StoreError::Length`] where less than the declared size was received; [`StoreError::Io`].
     pub fn finish(self) -> Result<Staged, StoreError> {
-        let Self { store, temp, digest, declared_size, received_len } = self;
+        let Self { store, temp, digest, declared_size, reserved_len, received_len } = self;
         if let Some(declared_size) = declared_size.filter(|&size| size != received_len) {
             return Err(StoreError::Length { declared_size, received_len });
+        }
+        if reserved_len > received_len {
+            temp.file()
+                .set_len(received_len)
+                .map_err(|error| StoreError::io(Operation::Truncate, &store.temp_dir(), &error))?;
         }
         let sha256 = Sha256Digest(digest.finalize().into());
         Ok(Staged { store, temp, sha256, len: received_len })
@@ -153,6 +177,11 @@ impl Staged {
     /// No bytes at all.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// What a failure to read the bytes back is to the store.
+    pub(crate) fn read_error(&self, error: &io::Error) -> StoreError {
+        StoreError::io(Operation::Read, &self.store.temp_dir(), error)
     }
 
     /// Makes the archive durable and gives it its name. Content that is in the store already is
