@@ -12,6 +12,7 @@
 //! archive; what it trusts is its data folder.
 #![forbid(unsafe_code)]
 
+pub mod announcement;
 pub mod api;
 pub mod archives;
 pub mod catalog;
@@ -22,5 +23,6 @@ pub mod listen;
 pub mod reply;
 pub mod route;
 pub mod store;
+pub mod timestamp;
 pub mod upload;
 pub mod verification;

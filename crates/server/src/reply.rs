@@ -53,6 +53,11 @@ pub enum Failure {
     ArchiveRefused(EntryRefusal),
     /// 400: the job has an archive, and it is not the uploaded one.
     ArchiveExists,
+    /// 400: a body with a field that is none of those that it may have.
+    FieldUnknown {
+        /// The fields that it may have.
+        known: Vec<&'static str>,
+    },
     /// 400: an artifact path that no entry served can have.
     ArtifactPath(PathRule),
     /// 400: Host or `:authority` missing, repeated, malformed or contradicting the target (RFC 9112
@@ -210,6 +215,10 @@ impl Failure {
             }
             Self::ArchiveExists => {
                 row(400, "archive_exists", message("400 Bad request - another archive exists"))
+            }
+            Self::FieldUnknown { known } => {
+                let text = format!("a field is unknown, not one of {}", known.join(", "));
+                row(400, "field_unknown", error(text))
             }
             Self::ArtifactPath(rule) => {
                 row(400, rule.label(), message(format!("400 Bad request - {rule}")))
@@ -533,6 +542,13 @@ mod tests {
                 &[],
             ),
             (
+                FieldUnknown { known: vec!["ref", "sha"] },
+                400,
+                "field_unknown",
+                r#"{"error":"a field is unknown, not one of ref, sha"}"#,
+                &[],
+            ),
+            (
                 ArtifactPath(PathRule::DotSegment),
                 400,
                 "path_dot_segment",
@@ -741,11 +757,12 @@ mod tests {
             ArchiveRefused(_) => 33,
             ArchiveExists => 34,
             JobOver => 35,
+            FieldUnknown { .. } => 36,
         }
     }
 
     /// One past the highest number of `number_of`.
-    const KINDS: usize = 36;
+    const KINDS: usize = 37;
 
     #[test]
     fn every_kind_has_a_sample() {

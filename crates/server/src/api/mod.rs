@@ -9,6 +9,7 @@ mod answer;
 mod authority;
 mod body;
 mod download;
+pub mod job_entity;
 mod memo;
 mod visit;
 

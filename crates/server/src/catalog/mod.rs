@@ -56,6 +56,7 @@ pub use model::{
     Visibility,
 };
 pub use path::{BadProjectPath, ProjectPath, ProjectPrefix, ProjectRef};
+pub(crate) use push::{MAX_JOB_NAME_LEN, MAX_REF_LEN, is_name};
 pub use push::{Push, PushTarget, Pushed};
 pub use storage::ProjectStorage;
 pub use tokens::NewToken;

@@ -46,8 +46,8 @@ const OPERATION: &str = "record an archive";
 
 /// Longest ref name and job name, in bytes. Git's own bound on refs is a path's, 4,096; GitLab's
 /// on job names is 255.
-pub(super) const MAX_REF_LEN: usize = 4096;
-pub(super) const MAX_JOB_NAME_LEN: usize = 255;
+pub(crate) const MAX_REF_LEN: usize = 4096;
+pub(crate) const MAX_JOB_NAME_LEN: usize = 255;
 
 /// An archive that is in the store and shall be found under a project, a ref and a job.
 #[derive(Clone, Copy, Debug)]
@@ -302,11 +302,12 @@ pub(super) async fn next_id(
     }
 }
 
-pub(super) fn check_name(
-    what: &'static str,
-    max_len: usize,
-    name: &str,
-) -> Result<(), CatalogError> {
-    let good = (1..=max_len).contains(&name.len()) && !name.contains(char::is_control);
-    if good { Ok(()) } else { Err(CatalogError::BadName { what, max_len }) }
+pub(super) fn check_name(what: &'static str, max_len: usize, name: &str) -> Result<(), CatalogError> {
+    if is_name(max_len, name) { Ok(()) } else { Err(CatalogError::BadName { what, max_len }) }
+}
+
+/// Whether a text can be the name of something: not empty, not over a limit in bytes, and without
+/// control characters.
+pub(crate) fn is_name(max_len: usize, name: &str) -> bool {
+    (1..=max_len).contains(&name.len()) && !name.contains(char::is_control)
 }
