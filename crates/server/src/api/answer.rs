@@ -5,14 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use entryway::Error;
 use entryway_http::{EntryHeaders, Outcome, Plan, RequestHead, file_body, plan};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
 
 use super::download::{Address, broken, refused};
 use super::{Answer, AnswerBody};
 use crate::archives::{OpenArchive, ServedEntry};
-use crate::reply::Failure;
+use crate::reply::{Failure, json_bytes};
 
 /// One file out of an archive (endpoints C and D).
 pub(super) async fn file(
@@ -75,6 +76,48 @@ fn planned(head: &Parts, headers: &EntryHeaders) -> Result<Plan, Failure> {
             Err(Failure::RangeNotSatisfiable { complete_len })
         }
     }
+}
+
+/// JSON that belongs to the caller, and to no cache.
+pub(super) fn json(status: StatusCode, object: &impl Serialize) -> Result<Answer, Failure> {
+    let bytes = json_bytes(object).map_err(|error| {
+        tracing::error!(%error, "cannot write an answer");
+        Failure::InternalServerError { reason: "unwritable_answer" }
+    })?;
+    let len = bytes.len();
+    let mut answer = Response::new(AnswerBody::from_bytes(bytes.into()));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(answer)
+}
+
+/// An outcome without anything to show for it.
+pub(super) fn message(status: StatusCode, message: &'static str) -> Result<Answer, Failure> {
+    json(status, &Message { message })
+}
+
+#[derive(Serialize)]
+struct Message {
+    message: &'static str,
+}
+
+/// Done, and nothing to say (204).
+pub(super) fn no_content() -> Answer {
+    let mut answer = Response::new(AnswerBody::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// The methods of a path (RFC 9110 section 9.3.7).
+pub(super) fn options(allow: &'static str) -> Answer {
+    let mut answer = no_content();
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    answer
 }
 
 /// A line of text for a probe.

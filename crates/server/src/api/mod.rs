@@ -5,12 +5,16 @@
 //! question is asked of memory first, and only a miss goes to the control runtime.
 
 mod access_log;
+mod announcing;
 mod answer;
 mod authority;
 mod body;
 mod download;
 pub mod job_entity;
 mod memo;
+mod retention;
+mod upload;
+mod user;
 mod visit;
 
 use std::convert::Infallible;
@@ -28,8 +32,10 @@ use tokio::runtime::Handle;
 pub use self::body::AnswerBody;
 use self::download::Address;
 pub use self::memo::Memo;
+pub use self::upload::UploadTerms;
+use self::upload::Uploads;
 use crate::archives::Archives;
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError, JobId};
 use crate::reply::Failure;
 use crate::route::{Choice, Route, Target};
 use crate::upload::RequestBody;
@@ -50,6 +56,8 @@ pub struct App {
     is_ready: AtomicBool,
     /// Whether each request is logged.
     access_log: bool,
+    terms: UploadTerms,
+    uploads: Uploads,
 }
 
 /// An answer on its way.
@@ -84,8 +92,17 @@ impl App {
         archives: Archives,
         control: Handle,
         access_log: bool,
+        terms: UploadTerms,
     ) -> Self {
-        Self { catalog, archives, control, is_ready: AtomicBool::new(true), access_log }
+        Self {
+            catalog,
+            archives,
+            control,
+            is_ready: AtomicBool::new(true),
+            access_log,
+            terms,
+            uploads: Uploads::default(),
+        }
     }
 
     /// The catalog.
@@ -108,7 +125,12 @@ impl App {
     /// Answers a request. What an endpoint leaves of the body is drained.
     ///
     /// `memo` is what this core remembers: where it knows the answer, the future is ready.
-    pub fn answer(self: &Arc<Self>, head: Parts, body: RequestBody, memo: &Arc<Memo>) -> Answering {
+    pub fn answer(
+        self: &Arc<Self>,
+        head: Parts,
+        mut body: RequestBody,
+        memo: &Arc<Memo>,
+    ) -> Answering {
         let begun = self.access_log.then(Instant::now);
         if let Some(answer) = memo.answer(&self.catalog, &head) {
             body.drain();
@@ -117,7 +139,7 @@ impl App {
         }
         let (app, memo) = (Arc::clone(self), Arc::clone(memo));
         Answering::Waiting(Box::pin(async move {
-            let (answer, label) = match app.respond(&head, &memo).await {
+            let (answer, label) = match app.respond(&head, &mut body, &memo).await {
                 Ok(answer) => (answer, "ok"),
                 Err(failure) => {
                     let label = failure.label();
@@ -135,7 +157,12 @@ impl App {
         }))
     }
 
-    async fn respond(&self, head: &Parts, memo: &Memo) -> Result<Answer, Failure> {
+    async fn respond(
+        &self,
+        head: &Parts,
+        body: &mut RequestBody,
+        memo: &Memo,
+    ) -> Result<Answer, Failure> {
         if head.headers.len() > MAX_FIELDS {
             return Err(Failure::HeadTooLarge);
         }
@@ -177,7 +204,30 @@ impl App {
                     Choice::Tree { .. } => Err(Failure::UnknownRoute),
                 }
             }
-            _ => Err(Failure::UnknownRoute),
+            Route::JobTree { .. } | Route::LatestTree { .. } => Err(Failure::UnknownRoute),
+            Route::Keep { project, job_id } => self.keep(head, query, &project, job_id).await,
+            Route::DeleteJobArtifacts { project, job_id } => {
+                self.delete_job_artifacts(head, query, &project, job_id).await
+            }
+            Route::DeleteProjectArtifacts { project } => {
+                self.delete_project_artifacts(head, query, &project).await
+            }
+            Route::Upload { job_id, parameters } => {
+                self.upload(head, body, query, JobId(job_id), &parameters).await
+            }
+            Route::RunnerDownload { job_id, direct_download: _ } => {
+                let (visit, job) = self.admit_runner(head, query, JobId(job_id)).await?;
+                self.archive(head, &visit, &job, Address::Job).await
+            }
+            Route::Hook => self.hook(head, body).await,
+            Route::IngestProject { path } => self.put_project(head, body, query, &path).await,
+            Route::IngestPipeline { project, id } => {
+                self.put_pipeline(head, body, query, &project, id).await
+            }
+            Route::IngestJob { project, id } => self.put_job(head, body, query, &project, id).await,
+            Route::User => self.user(head, query).await,
+            Route::Options { allow } => Ok(answer::options(allow)),
+            Route::Metrics | Route::OpenApi => Err(Failure::UnknownRoute),
         }
     }
 
@@ -190,12 +240,26 @@ impl App {
         let asked = self.control.spawn(question(Arc::clone(&self.catalog)));
         match asked.await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                tracing::error!(label = error.label(), %error, "the catalog failed");
-                Err(Failure::ServiceUnavailable { reason: error.label(), retry_after: Some(1) })
-            }
+            Ok(Err(error)) => Err(catalog_failure(&error)),
             // The runtime goes down with the server.
             Err(_) => Err(Failure::ServiceUnavailable { reason: "stopping", retry_after: None }),
+        }
+    }
+}
+
+/// What is answered when the catalog cannot do what was asked of it.
+fn catalog_failure(error: &CatalogError) -> Failure {
+    let reason = error.label();
+    match error {
+        CatalogError::IdOutOfRange { .. } => Failure::ParameterInvalid { name: "id" },
+        CatalogError::BadName { what, .. } => Failure::ParameterInvalid { name: what },
+        _ => {
+            tracing::error!(label = reason, %error, "the catalog failed");
+            if error.is_no_space() {
+                Failure::InsufficientStorage { reason, retry_after: None }
+            } else {
+                Failure::ServiceUnavailable { reason, retry_after: Some(1) }
+            }
         }
     }
 }

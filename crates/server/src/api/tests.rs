@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
-use super::{App, Memo};
+use super::{App, Memo, UploadTerms};
 use crate::archives::{Archives, CacheBounds};
 use crate::catalog::{
     Catalog, NewToken, ProjectPrefix, PushTarget, TokenId, UtcMillis, Visibility,
@@ -62,7 +62,8 @@ impl Folder {
             CacheBounds::default(),
             control.clone(),
         );
-        let app = Arc::new(App::new(catalog, archives, control, access_log));
+        let app =
+            Arc::new(App::new(catalog, archives, control, access_log, UploadTerms::default()));
         Self { app, store, memo: Arc::default(), folder }
     }
 

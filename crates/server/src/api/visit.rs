@@ -21,6 +21,8 @@ pub(super) struct Visit {
     pub(super) now: UtcMillis,
     /// The generation under which the outcome may be remembered, if it may.
     pub(super) generation: Option<Generation>,
+    /// A job of the project gets what it depends on, whoever else may download it.
+    pub(super) is_dependent: bool,
 }
 
 /// A credential as it was presented, not yet looked up.
@@ -60,7 +62,7 @@ impl App {
         let is_job = credential.is_some_and(|credential| credential.is_job);
         let generation = generation.filter(|_| !query.has_token() && !is_job);
         let credential = credential.map(|credential| credential.digest);
-        Ok(Visit { project, caller, credential, now, generation })
+        Ok(Visit { project, caller, credential, now, generation, is_dependent: false })
     }
 
     /// Lets somebody through who wants to change a project's artifacts.
@@ -77,7 +79,30 @@ impl App {
         let project = self.project(project).await?.ok_or(Failure::ProjectNotFound)?;
         allow(change_access(&caller, &project, least))?;
         let credential = Some(credential.digest);
-        Ok(Visit { project, caller, credential, now, generation: None })
+        Ok(Visit { project, caller, credential, now, generation: None, is_dependent: false })
+    }
+
+    /// Lets a running job through to the job that it depends on (endpoint R).
+    pub(super) async fn admit_runner(
+        &self,
+        head: &Parts,
+        query: &Query,
+        job: JobId,
+    ) -> Result<(Visit, Arc<Job>), Failure> {
+        let now = UtcMillis::now();
+        let credential = credential(head, query)?.ok_or(Failure::Unauthorized)?;
+        let caller = self.caller(Some(credential), now).await?;
+        let Caller::Job(running) = &caller else { return Err(Failure::Forbidden) };
+        let found =
+            self.ask(move |catalog| async move { catalog.uploading_job(job).await }).await?;
+        let ProjectId(project) = found.ok_or(Failure::JobNotFound)?.project_id;
+        let project = self.project(&ProjectKey::Id(project)).await?.ok_or(Failure::JobNotFound)?;
+        allow(read_access(&caller, &project))?;
+        let is_dependent = running.project_id == project.id;
+        let credential = Some(credential.digest);
+        let visit = Visit { project, caller, credential, now, generation: None, is_dependent };
+        let job = self.job(&visit, job.0).await?;
+        Ok((visit, job))
     }
 
     /// Whose credential it is; a bad one is 401.

@@ -110,6 +110,12 @@ impl Archives {
         Self { shared: Arc::new(shared) }
     }
 
+    /// The store that they are in.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
     /// How many archive files have been opened so far.
     #[must_use]
     pub fn opened(&self) -> u64 {
@@ -151,8 +157,12 @@ impl Archives {
         self.shared.rechecks.forget(sha256);
     }
 
-    /// Has an archive verified that was stored just now, in the background.
+    /// Has an archive verified that was stored just now, in the background, unless its verdicts are
+    /// there. Looks at the disk, briefly.
     pub fn verify_soon(&self, sha256: &Sha256Digest) {
+        if matches!(self.shared.store.open_sidecar(sha256), Ok(Some(_))) {
+            return;
+        }
         // The same bytes may have been here before, and been given up.
         self.shared.rechecks.forget(sha256);
         recheck::start(&self.shared, sha256);

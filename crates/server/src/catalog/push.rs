@@ -302,7 +302,11 @@ pub(super) async fn next_id(
     }
 }
 
-pub(super) fn check_name(what: &'static str, max_len: usize, name: &str) -> Result<(), CatalogError> {
+pub(super) fn check_name(
+    what: &'static str,
+    max_len: usize,
+    name: &str,
+) -> Result<(), CatalogError> {
     if is_name(max_len, name) { Ok(()) } else { Err(CatalogError::BadName { what, max_len }) }
 }
 

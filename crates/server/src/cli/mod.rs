@@ -6,10 +6,14 @@ mod error;
 mod limits;
 mod log;
 mod ls;
+mod projects;
 mod push;
 mod quickstart;
 mod sample;
 mod serve;
+mod sweep;
+mod sweeper;
+mod terms;
 mod token;
 mod verify;
 
@@ -42,6 +46,8 @@ enum Command {
     Quickstart(quickstart::Arguments),
     Serve(serve::Arguments),
     Push(push::Arguments),
+    Projects(projects::Arguments),
+    Sweep(sweep::Arguments),
     #[command(subcommand)]
     Token(token::Command),
     Ls(ls::Arguments),
@@ -58,6 +64,8 @@ pub fn run() -> ExitCode {
         Command::Quickstart(arguments) => quickstart::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Push(arguments) => push::run(&arguments),
+        Command::Projects(arguments) => projects::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Token(command) => token::run(&command),
         Command::Ls(arguments) => ls::run(&arguments),
         Command::Cat(arguments) => cat::run(&arguments),

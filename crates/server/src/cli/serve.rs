@@ -15,6 +15,8 @@ use tokio::sync::watch;
 use super::error::CliError;
 use super::limits::LimitArguments;
 use super::log::{self, LogFormat};
+use super::sweeper;
+use super::terms::TermArguments;
 use crate::api::App;
 use crate::archives::{Archives, CacheBounds};
 use crate::catalog::Catalog;
@@ -79,6 +81,8 @@ pub(super) struct Tuning {
     open_archives: u64,
     #[command(flatten)]
     pub(super) limits: LimitArguments,
+    #[command(flatten)]
+    terms: TermArguments,
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
@@ -142,11 +146,21 @@ impl Folder {
         let control = runtime.handle();
         let limits = tuning.limits.limits();
         let archives = Archives::new(store, limits, tuning.cache_bounds(shares), control.clone());
-        let app = App::new(Arc::clone(&catalog), archives, control.clone(), tuning.access_log);
+        let lock = Arc::new(lock);
+        let sweeping = sweeper::run(
+            archives.clone(),
+            Arc::clone(&catalog),
+            Arc::clone(&lock),
+            tuning.terms.sweep_interval,
+        );
+        let terms = tuning.terms.terms(limits);
+        let access_log = tuning.access_log;
+        let app = App::new(Arc::clone(&catalog), archives, control.clone(), access_log, terms);
         let app = Arc::new(app);
 
         let watched = Arc::clone(&catalog);
         let watcher = control.spawn(async move { watched.watch().await });
+        let sweeper = control.spawn(sweeping);
         let mut stop = signals.serve();
         let (retiring, listening) = (Arc::clone(&app), stop.clone());
         control.spawn(async move {
@@ -156,6 +170,7 @@ impl Folder {
         let bounds = tuning.bounds(shares);
         let outcome = listeners.serve(&app, bounds, &listening).map_err(CliError::Start);
         watcher.abort();
+        sweeper.abort();
         runtime.block_on(catalog.close());
         runtime.shutdown_background();
         drop(lock);

@@ -187,8 +187,7 @@ mod tests {
         assert!(folder.sweep(9).await.is_nothing(), "a millisecond too early");
 
         let swept = folder.sweep(10).await;
-        let expected =
-            Swept { expired: 2, removed: vec![old], removed_len: 3, ..Swept::default() };
+        let expected = Swept { expired: 2, removed: vec![old], removed_len: 3, ..Swept::default() };
         assert_eq!(swept, expected);
         assert!(folder.store.open_blob(&old).unwrap().is_none());
         assert!(folder.store.open_sidecar(&old).unwrap().is_none());
