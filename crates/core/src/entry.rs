@@ -79,6 +79,12 @@ impl Entry {
     }
 }
 
+/// Bytes of content by a header alone; the saturated value where the zip64 one is missing.
+pub(crate) fn declared_uncompressed_size(header: &CentralDirectoryHeader<'_>) -> u64 {
+    let zip64 = resolve_zip64(header.extra, header.saturated()).unwrap_or_default();
+    zip64.uncompressed_size.unwrap_or(header.uncompressed_size.into())
+}
+
 /// The values of the zip64 extra field that stand for the saturated ones.
 ///
 /// Rule 2: without such a field a saturated value is the value itself. Two fields that differ are

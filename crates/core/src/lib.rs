@@ -12,8 +12,11 @@
 //! it lacks: [`Archive`] does so for whatever can be read at an offset ([`ReadAt`]), and a server
 //! does it in its event loop over a [`Source`].
 //!
-//! What it does not do: write archives, unpack them to a file system, decrypt, follow symbolic
-//! links, look into archives within archives.
+//! A part of an archive can be had as an archive of its own ([`Subset`]), and its names as a tree
+//! ([`tree`]).
+//!
+//! What it does not do: write archives of anything else, unpack them to a file system, decrypt,
+//! follow symbolic links, look into archives within archives.
 //!
 //! # Trust
 //! Two readers of one hostile archive can see two different contents. An archive that leaves a
@@ -38,7 +41,10 @@ pub mod name;
 mod plan;
 pub mod record;
 pub mod sidecar;
+mod sorted;
 pub mod source;
+mod subset;
+pub mod tree;
 mod verdict;
 mod verify;
 mod window;
@@ -52,6 +58,8 @@ pub use limits::{Limit, Limits};
 pub use locate::{DirectoryExtent, Locator, SEARCH_LEN, Step, TAIL_LEN, TRAILING_NULS};
 pub use method::{CompressionMethod, GeneralPurposeFlags};
 pub use plan::{EntryPlan, FETCH_LEN, FIRST_FETCH_LEN, Found, Standing};
+pub use sorted::{IndexError, SortedDirectory, SortedEntries};
 pub use source::{FileSource, ReadAt, Source};
+pub use subset::{Subset, SubsetError, SubsetSegment, SubsetSegments};
 pub use verify::Progress;
 pub use window::{Extent, Window};

@@ -65,6 +65,42 @@ pub fn without_dot_slash(raw: &[u8]) -> Option<&[u8]> {
     raw.strip_prefix(b"./").filter(|rest| !rest.is_empty())
 }
 
+/// Whether a request can address a path: no segment of it is empty, `.` or `..`, it is not absolute
+/// and has no drive and no control character.
+///
+/// For paths in UTF-8 or not, without the slash at a directory's end. Either slash ends a segment.
+#[must_use]
+pub fn is_addressable(path: &[u8]) -> bool {
+    path.split(|&byte| byte == b'/')
+        .enumerate()
+        .all(|(number, segment)| is_addressable_segment(segment, number == 0))
+}
+
+/// The same for one of the segments between slashes.
+pub(crate) fn is_addressable_segment(segment: &[u8], is_first: bool) -> bool {
+    let is_absolute = matches!(segment, [b'\\', ..])
+        || matches!(segment, [letter, b':', ..] if letter.is_ascii_alphabetic());
+    let has_control = segment.iter().any(u8::is_ascii_control)
+        || std::str::from_utf8(segment).is_ok_and(|text| text.chars().any(char::is_control));
+    let is_dots = |part: &[u8]| part == b"." || part == b"..";
+    let climbs = segment.split(|&byte| byte == b'\\').any(is_dots);
+    !(segment.is_empty() || has_control || climbs || is_first && is_absolute)
+}
+
+/// A raw path as it is shown: as UTF-8, else in code page 437. For what has no header to say more.
+pub(crate) fn shown_path(raw: &[u8]) -> Cow<'_, str> {
+    display(raw, &[])
+}
+
+/// The bytes that are shown as this text in code page 437, where there are any.
+pub(crate) fn to_code_page_437(text: &str) -> Option<Vec<u8>> {
+    let byte = |character: char| match u8::try_from(character) {
+        Ok(ascii) if ascii.is_ascii() => Some(ascii),
+        _ => (128..=255).find(|&byte| code_page_437(byte) == character),
+    };
+    text.chars().map(byte).collect()
+}
+
 /// The character of one byte in IBM code page 437 (APPNOTE appendix D); ASCII is itself.
 fn code_page_437(byte: u8) -> char {
     const UPPER: [char; 128] = [
@@ -138,6 +174,48 @@ mod tests {
             let name = String::from_utf8_lossy(raw);
             assert_eq!(judge(raw, flags).err().map(|(rule, _)| rule), expected, "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_path_is_addressable_or_not() {
+        let table: [(&[u8], bool); 25] = [
+            (b"a", true),
+            (b"a/b c/d.txt", true),
+            (b"a/..b/c.", true),
+            (b"ab:c", true),
+            (b"a:b", false),
+            (b"dir/c:x", true),
+            (b"a\\b", true),
+            (b"\x82", true),
+            ("\u{e9}".as_bytes(), true),
+            (b"", false),
+            (b"/", false),
+            (b"/a", false),
+            (b"a/", false),
+            (b"a//b", false),
+            (b".", false),
+            (b"./a", false),
+            (b"a/./b", false),
+            (b"a/..", false),
+            (b"a\\..\\b", false),
+            (b".\\a", false),
+            (b"\\a", false),
+            (b"c:/a", false),
+            (b"C:a", false),
+            (b"a\x7f", false),
+            ("a/\u{85}".as_bytes(), false),
+        ];
+        for (path, expected) in table {
+            assert_eq!(is_addressable(path), expected, "{:?}", String::from_utf8_lossy(path));
+        }
+    }
+
+    #[test]
+    fn code_page_437_is_read_back() {
+        let all: Vec<u8> = (0..=255).collect();
+        let shown: String = all.iter().map(|&byte| code_page_437(byte)).collect();
+        assert_eq!(to_code_page_437(&shown), Some(all));
+        assert_eq!(to_code_page_437("\u{65e5}"), None);
     }
 
     fn unicode_path_field(version: u8, crc32: u32, name: &[u8]) -> Vec<u8> {

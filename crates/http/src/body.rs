@@ -8,7 +8,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use entryway::{Error, Extent, ExtractStep, Extraction, FETCH_LEN, Fetched, Source};
+use entryway::{
+    Error, Extent, ExtractStep, Extraction, FETCH_LEN, Fetched, Source, SubsetSegment,
+    SubsetSegments,
+};
 use http_body::{Body, Frame, SizeHint};
 
 /// A read that has to wait.
@@ -27,6 +30,9 @@ pub(crate) enum Piece {
     Raw(Extent),
     /// The next bytes of content, this many, out of the body's extraction.
     Content(u64),
+    /// Bytes of a subset of the archive: pieces of the first two kinds, made one at a time, since a
+    /// subset may have a million entries.
+    Subset(SubsetSegments),
 }
 
 /// An `http_body` over an entry of an archive.
@@ -92,6 +98,7 @@ impl<S: Source> EntryBody<S> {
                 Piece::Literal(bytes) => bytes.len() as u64,
                 Piece::Raw(extent) => extent.end - extent.start,
                 Piece::Content(len) => *len,
+                Piece::Subset(segments) => segments.remaining(),
             })
             .sum();
         let feed = Feed {
@@ -196,6 +203,20 @@ impl<S: Source> Feed<S> {
                         continue;
                     }
                     return Poll::Ready(Some(Ok(bytes)));
+                }
+                Some(Piece::Subset(segments)) => {
+                    match segments.next() {
+                        None => {
+                            self.pieces.pop_front();
+                        }
+                        Some(SubsetSegment::Literal(bytes)) => {
+                            self.pieces.push_front(Piece::Literal(bytes));
+                        }
+                        Some(SubsetSegment::Source(extent)) => {
+                            self.pieces.push_front(Piece::Raw(extent));
+                        }
+                    }
+                    continue;
                 }
                 Some(Piece::Raw(extent)) if extent.is_empty() => {
                     self.pieces.pop_front();

@@ -100,20 +100,33 @@ pub fn body<S: Source>(
 
 /// The body that a plan asks for of a whole file: an archive as it lies there.
 pub fn file_body<S: Source>(source: S, plan: &Plan, multipart: Option<Multipart>) -> EntryBody<S> {
+    let whole = 0..source.len();
+    pieces_body(source, plan, multipart, whole, Piece::Raw)
+}
+
+/// The body of a representation of which any range is one piece: that of the plan, framed where
+/// there are several.
+pub(crate) fn pieces_body<S: Source>(
+    source: S,
+    plan: &Plan,
+    multipart: Option<Multipart>,
+    whole: Range<u64>,
+    piece: impl Fn(Range<u64>) -> Piece,
+) -> EntryBody<S> {
     if !plan.sends_representation() {
         return EntryBody::empty();
     }
     let pieces = match (&plan.outcome, multipart) {
-        (Outcome::Part(range), _) => vec![Piece::Raw((*range).into())],
+        (Outcome::Part(range), _) => vec![piece((*range).into())],
         (Outcome::Parts(_), Some(multipart)) => multipart
             .into_segments()
             .into_iter()
             .map(|segment| match segment {
                 Segment::Literal(bytes) => Piece::Literal(bytes),
-                Segment::Representation(range) => Piece::Raw(range.into()),
+                Segment::Representation(range) => piece(range.into()),
             })
             .collect(),
-        _ => vec![Piece::Raw(0..source.len())],
+        _ => vec![piece(whole)],
     };
     EntryBody::new(source, pieces, None, true)
 }

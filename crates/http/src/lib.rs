@@ -88,6 +88,7 @@ pub mod precondition;
 pub mod range;
 pub mod representation;
 mod service;
+mod subset;
 pub mod validator;
 
 pub use body::EntryBody;
@@ -102,4 +103,5 @@ pub use precondition::Precondition;
 pub use range::{ByteRange, MAX_PARTS, MAX_RANGE_FIELD_LEN, RangeDecision, RangeSet, RangeSpec};
 pub use representation::{RangeSupport, RepresentationMetadata};
 pub use service::ArchiveService;
+pub use subset::{subset_body, subset_headers};
 pub use validator::{EntityTag, HttpDate, RequestTag};

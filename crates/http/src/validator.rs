@@ -48,6 +48,26 @@ impl EntityTag {
         Self::quoted(&hex(&digest.finalize()), "")
     }
 
+    /// The tag of a subset of an archive, an archive itself, with the entries of these raw names.
+    ///
+    /// The SHA-256, in hex, of: the text `subset 1`, where 1 is the number of the layout; the
+    /// archive's SHA-256, 32 bytes; then of each name, ascending by bytes, its length in bytes as
+    /// 8 bytes, most significant first, and the name. What the patterns were does not count, only
+    /// what they select.
+    pub fn of_subset<'a>(
+        archive_sha256: &[u8; 32],
+        raw_names: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Self {
+        let mut digest = Sha256::new();
+        digest.update(b"subset 1");
+        digest.update(archive_sha256);
+        for name in raw_names {
+            digest.update((name.len() as u64).to_be_bytes());
+            digest.update(name);
+        }
+        Self::quoted(&hex(&digest.finalize()), "")
+    }
+
     /// The tag of the same entry in `coding`: `-gzip` or `-zstd` appended inside the quotes.
     #[must_use]
     pub fn for_coding(&self, coding: ContentCoding) -> Self {
@@ -259,6 +279,19 @@ mod tests {
         let gzip = entry.for_coding(ContentCoding::Gzip).to_header_value();
         assert_eq!(gzip, format!("{}-gzip\"", ENTRY_TAG.trim_end_matches('"')));
         assert_eq!(entry.for_coding(ContentCoding::Identity), entry);
+    }
+
+    #[test]
+    fn the_tag_of_a_subset_is_of_archive_and_names() {
+        // By Python's hashlib.
+        let none = "6ab11e9fd71e2f568b8e9fc314f444bc97801bbf6a2726f8628258c34fdfff48";
+        let two = "6dde10ddc6cd38d12387a489a8c7f92535f889cf21ad1482772942653be8b8aa";
+        let names: [&[u8]; 2] = [b"a.txt", b"dir/\xff"];
+        assert_eq!(EntityTag::of_subset(&[0; 32], []).opaque(), none.as_bytes());
+        assert_eq!(EntityTag::of_subset(&[0; 32], names).opaque(), two.as_bytes());
+        let joined: [&[u8]; 1] = [b"a.txtdir/\xff"];
+        assert_ne!(EntityTag::of_subset(&[0; 32], joined).opaque(), two.as_bytes());
+        assert_ne!(EntityTag::of_subset(&[1; 32], names).opaque(), two.as_bytes());
     }
 
     const ENTRY_TAG: &str = "\"b7388ad8dc119d3f7030f66b72076e4f1b824d4dd42adc540f37b161ea96d7e6\"";

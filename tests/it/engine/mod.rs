@@ -16,6 +16,7 @@ mod lookups;
 mod read_plans;
 mod reading_rules;
 mod sidecar;
+mod subsets;
 mod windows;
 
 use std::io::Write;

@@ -15,7 +15,7 @@ use self::index::Table;
 pub(crate) use self::index::{
     EMPTY as EMPTY_SLOT, first_slot, free_slot, may_match, record_offset, slot_value, slots_for,
 };
-use crate::entry::{Entry, resolve_zip64};
+use crate::entry::{Entry, declared_uncompressed_size};
 use crate::error::{Error, Record, Refusal, Rule, at};
 use crate::limits::{Limit, Limits};
 use crate::locate::DirectoryExtent;
@@ -168,6 +168,10 @@ impl Directory {
         })
     }
 
+    pub(crate) fn entry_of(&self, header: &CentralDirectoryHeader<'_>, offset: u32) -> Entry {
+        Entry::from_header(header, offset, &self.extent).0
+    }
+
     /// The entry's header.
     ///
     /// # Panics
@@ -316,8 +320,7 @@ fn record_at(bytes: &[u8], offset: u32) -> Option<CentralDirectoryHeader<'_>> {
 
 /// Whether the entry has content, as far as its header says.
 fn declares_content(header: &CentralDirectoryHeader<'_>) -> bool {
-    let zip64 = resolve_zip64(header.extra, header.saturated()).unwrap_or_default();
-    zip64.uncompressed_size.unwrap_or(header.uncompressed_size.into()) != 0
+    declared_uncompressed_size(header) != 0
 }
 
 /// Counts the records of this one's name, for a table that has many of them.

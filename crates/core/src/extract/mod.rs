@@ -16,7 +16,7 @@ use self::content::{Content, Decoded};
 pub use self::text::TextProbe;
 use crate::error::{Error, Record, Rule, at};
 use crate::plan::{EntryPlan, FIRST_FETCH_LEN, HEADER_SLACK};
-use crate::record::{DataDescriptor, LocalFileHeader};
+use crate::record::{CentralDirectoryHeader, DataDescriptor, LocalFileHeader};
 use crate::verdict;
 use crate::window::{Extent, Window};
 
@@ -55,6 +55,11 @@ impl Fetched {
         let len = self.bytes.len() as u64;
         let (from, to) = (from.min(len), to.min(len));
         self.bytes.slice(from as usize..to.max(from) as usize)
+    }
+
+    /// The directory record at an absolute offset, where all of it is here.
+    pub(crate) fn parse_at(&self, offset: u64) -> Option<CentralDirectoryHeader<'_>> {
+        CentralDirectoryHeader::parse(self.window().from(offset)?)
     }
 
     /// Whether the bytes of `extent` are all here.

@@ -73,7 +73,7 @@ impl<S: ReadAt> Sidecar<S> {
     pub fn find<A: ReadAt>(&self, archive: &A, name: &[u8]) -> Result<Option<Found>, FindError> {
         let raw = self.candidates(archive, self.names, name, |header| header.name == name)?;
         if let Some(candidate) = raw.first() {
-            return self.describe(candidate).map(Some);
+            return self.describe_candidate(candidate).map(Some);
         }
         let steps = [AliasStep::WithoutDotSlash, AliasStep::Display];
         let aliases = self.candidates(archive, self.aliases, name, |header| {
@@ -88,7 +88,7 @@ impl<S: ReadAt> Sidecar<S> {
             if matching.any(|(_, other)| other != raw_name) {
                 return Err(FindError::Refused(Refusal::ambiguous_name()));
             }
-            return self.describe(first).map(Some);
+            return self.describe_candidate(first).map(Some);
         }
         Ok(None)
     }
@@ -153,11 +153,21 @@ impl<S: ReadAt> Sidecar<S> {
         }
     }
 
-    fn describe(&self, candidate: &Candidate) -> Result<Found, FindError> {
+    fn describe_candidate(&self, candidate: &Candidate) -> Result<Found, FindError> {
         // Candidates are kept only where their header was read.
         let Some(header) = candidate.header() else {
             return Err(SidecarError::Damaged { page: 0 }.into());
         };
+        Ok(self.describe(&header, candidate.record_offset, candidate.ordinal)?)
+    }
+
+    /// All that is known of the entry with this header.
+    pub(super) fn describe(
+        &self,
+        header: &CentralDirectoryHeader<'_>,
+        record_offset: u32,
+        ordinal: u32,
+    ) -> Result<Found, SidecarError> {
         let extent = DirectoryExtent {
             extent: self.directory.clone(),
             base_offset: self.base_offset,
@@ -165,8 +175,8 @@ impl<S: ReadAt> Sidecar<S> {
             end_record_offset: self.end_record_offset,
             archive_len: self.archive_len,
         };
-        let (entry, _) = Entry::from_header(&header, candidate.record_offset, &extent);
-        let standing = self.standing(candidate.ordinal)?;
+        let (entry, _) = Entry::from_header(header, record_offset, &extent);
+        let standing = self.standing(ordinal)?;
         let boundary = match standing {
             // The bytes were seen to end there.
             Standing::Good { data_offset, .. } => {
@@ -175,7 +185,7 @@ impl<S: ReadAt> Sidecar<S> {
             Standing::Bad(_) | Standing::Unverified => self.directory.start,
         };
         if boundary > self.directory.start {
-            return Err(SidecarError::Foreign.into());
+            return Err(SidecarError::Foreign);
         }
         Ok(Found {
             entry,

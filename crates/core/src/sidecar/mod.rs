@@ -24,6 +24,7 @@
 mod find;
 mod page;
 mod read;
+mod sorted;
 mod write;
 
 /// What a sidecar is bound to: the archive it was made for, as it was then.
@@ -42,6 +43,7 @@ pub struct Binding {
 
 pub use find::FindError;
 pub use read::{Sidecar, SidecarError};
+pub use sorted::SortedSidecar;
 pub use write::write;
 
 /// The first eight bytes; the line end catches a transfer in text mode.

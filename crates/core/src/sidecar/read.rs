@@ -25,7 +25,7 @@ pub struct Sidecar<S> {
     pub(super) key: HashKey,
     pub(super) names: Section,
     pub(super) aliases: Section,
-    sorted: Section,
+    pub(super) sorted: Section,
     facts: Section,
     refusals: Section,
 }
