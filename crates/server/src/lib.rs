@@ -20,6 +20,7 @@ pub mod cli;
 pub mod credential;
 pub mod ingest;
 pub mod listen;
+pub mod openapi;
 pub mod reply;
 pub mod route;
 pub mod store;

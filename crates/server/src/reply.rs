@@ -478,16 +478,16 @@ pub(crate) fn is_unseen(character: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
     /// One value of every kind with the answer it gets: status, label, body, fields of its own.
-    type Sample =
+    pub(crate) type Sample =
         (Failure, u16, &'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-    fn samples() -> Vec<Sample> {
+    pub(crate) fn samples() -> Vec<Sample> {
         use Failure::*;
         let encrypted = EntryRefusal { label: "encrypted", text: "it is encrypted".into() };
         let no_end_record = EntryRefusal { label: "no_end_record", text: "no end record".into() };

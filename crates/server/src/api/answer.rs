@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use entryway::Error;
-use entryway_http::{EntryHeaders, Outcome, Plan, RequestHead, file_body, plan};
+use entryway_http::{EntryHeaders, Outcome, Plan, RequestHead, file_body, plan, subset_body};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::download::{Address, broken, refused};
 use super::{Answer, AnswerBody};
-use crate::archives::{OpenArchive, ServedEntry};
+use crate::archives::{OpenArchive, ServedEntry, ServedSubset};
 use crate::reply::{Failure, json_bytes};
 
 /// One file out of an archive (endpoints C and D).
@@ -62,6 +62,23 @@ pub(super) fn archive(
     Ok(answer)
 }
 
+/// A part of an archive as an archive of its own (endpoints A and B with `path[]`).
+pub(super) fn subset(
+    head: &Parts,
+    archive: &Arc<OpenArchive>,
+    subset: &ServedSubset,
+    cache_control: &HeaderValue,
+) -> Result<Answer, Failure> {
+    let headers = subset.headers();
+    let plan = planned(head, headers)?;
+    let mut answer = Response::new(AnswerBody::empty());
+    *answer.status_mut() = plan.status();
+    let multipart = headers.write(&plan, cache_control, answer.headers_mut());
+    let body = subset_body(archive.source().clone(), subset.subset(), &plan, multipart);
+    *answer.body_mut() = AnswerBody::of_archive(body, archive);
+    Ok(answer)
+}
+
 /// What preconditions, codings and ranges come to; the errors among it are failures.
 fn planned(head: &Parts, headers: &EntryHeaders) -> Result<Plan, Failure> {
     let request = RequestHead { method: &head.method, headers: &head.headers };
@@ -84,15 +101,21 @@ pub(super) fn json(status: StatusCode, object: &impl Serialize) -> Result<Answer
         tracing::error!(%error, "cannot write an answer");
         Failure::InternalServerError { reason: "unwritable_answer" }
     })?;
-    let len = bytes.len();
-    let mut answer = Response::new(AnswerBody::from_bytes(bytes.into()));
+    let mut answer = document(bytes.into());
     *answer.status_mut() = status;
+    Ok(answer)
+}
+
+/// JSON as it is.
+pub(super) fn document(json: Bytes) -> Answer {
+    let len = json.len();
+    let mut answer = Response::new(AnswerBody::from_bytes(json));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(answer)
+    answer
 }
 
 /// An outcome without anything to show for it.

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use entryway::{Error, Refusal};
+use entryway::{Error, Refusal, SubsetError};
 use entryway_http::Purpose;
 use http::request::Parts;
 
 use super::memo::{Memo, Warm};
 use super::visit::{Visit, allow};
 use super::{Answer, App, answer};
-use crate::archives::{OpenArchive, ServeError};
+use crate::archives::{OpenArchive, SelectFailure, ServeError};
 use crate::catalog::{ArchiveState, Job};
 use crate::credential::{Access, Caller, artifacts_access, read_access};
 use crate::reply::{EntryRefusal, Failure};
-use crate::route::EntryPath;
+use crate::route::{EntryPath, Selection};
 
 /// Whether an answer was addressed by something that never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +53,17 @@ impl App {
         head: &Parts,
         visit: &Visit,
         job: &Job,
+        selection: &Selection,
         address: Address,
     ) -> Result<Answer, Failure> {
         let archive = self.open(visit, job).await?;
         let cache_control = cache_control(visit, job, address, true);
-        answer::archive(head, &archive, &cache_control)
+        if selection.is_whole() {
+            return answer::archive(head, &archive, &cache_control);
+        }
+        let subset = self.archives.subset(&archive, &selection.0).await;
+        let subset = subset.map_err(|failure| select_failure(&failure))?;
+        answer::subset(head, &archive, &subset, &cache_control)
     }
 
     pub(super) async fn file(
@@ -113,6 +119,32 @@ pub(super) fn failure(error: &ServeError) -> Failure {
         ServeError::Stopping => {
             Failure::ServiceUnavailable { reason: "stopping", retry_after: None }
         }
+    }
+}
+
+/// What a listing or a subset that there is not is answered with.
+pub(super) fn select_failure(error: &SelectFailure) -> Failure {
+    match error {
+        SelectFailure::Serve(error) => failure(error),
+        SelectFailure::TooManyDirectories => Failure::UnprocessableEntry(EntryRefusal {
+            label: "too_many_directories",
+            text: "the names imply too many directories to list".into(),
+        }),
+        SelectFailure::Subset(error) => match error {
+            SubsetError::Nothing { .. } => Failure::FileNotFound,
+            SubsetError::Malformed { .. } | SubsetError::TooCostly => {
+                Failure::ParameterInvalid { name: "path" }
+            }
+            SubsetError::Refused { raw_name, refusal } => {
+                Failure::UnprocessableEntry(EntryRefusal {
+                    label: refusal.rule.label(),
+                    text: format!("{}: {refusal}", String::from_utf8_lossy(raw_name)).into(),
+                })
+            }
+            SubsetError::Archive(error) => broken(error),
+            // The archive is read without its sidecar then.
+            SubsetError::Sidecar(_) => broken(&Error::Changed),
+        },
     }
 }
 

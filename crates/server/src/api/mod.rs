@@ -13,6 +13,7 @@ mod download;
 pub mod job_entity;
 mod memo;
 mod retention;
+mod tree;
 mod upload;
 mod user;
 mod visit;
@@ -36,8 +37,9 @@ pub use self::upload::UploadTerms;
 use self::upload::Uploads;
 use crate::archives::Archives;
 use crate::catalog::{Catalog, CatalogError, JobId};
+use crate::openapi;
 use crate::reply::Failure;
-use crate::route::{Choice, Route, Target};
+use crate::route::{Choice, Route, Selection, Target};
 use crate::upload::RequestBody;
 
 /// Fields of a request's head, at most.
@@ -139,7 +141,7 @@ impl App {
         }
         let (app, memo) = (Arc::clone(self), Arc::clone(memo));
         Answering::Waiting(Box::pin(async move {
-            let (answer, label) = match app.respond(&head, &mut body, &memo).await {
+            let (mut answer, label) = match app.respond(&head, &mut body, &memo).await {
                 Ok(answer) => (answer, "ok"),
                 Err(failure) => {
                     let label = failure.label();
@@ -147,6 +149,9 @@ impl App {
                     (answer.map(AnswerBody::from_bytes), label)
                 }
             };
+            if head.method == Method::HEAD {
+                *answer.body_mut() = AnswerBody::empty();
+            }
             body.drain();
             let status = answer.status();
             if status.is_server_error() {
@@ -175,10 +180,10 @@ impl App {
                 true => Ok(answer::text("ready\n")),
                 false => Err(Failure::ServiceUnavailable { reason: "stopping", retry_after: None }),
             },
-            Route::JobArchive { project, job_id, .. } => {
+            Route::JobArchive { project, job_id, selection } => {
                 let visit = self.admit(head, query, &project).await?;
                 let job = self.job(&visit, job_id).await?;
-                self.archive(head, &visit, &job, Address::Job).await
+                self.archive(head, &visit, &job, &selection, Address::Job).await
             }
             Route::JobFile { project, job_id, path } => {
                 let visit = self.admit(head, query, &project).await?;
@@ -188,7 +193,7 @@ impl App {
             Route::LatestArchive(latest) => {
                 let visit = self.admit(head, query, &latest.project).await?;
                 let job = self.latest(&visit, &latest.ref_name, &latest.job).await?;
-                self.archive(head, &visit, &job, Address::Ref).await
+                self.archive(head, &visit, &job, &latest.selection, Address::Ref).await
             }
             Route::LatestFile(latest) => {
                 let visit = self.admit(head, query, &latest.project).await?;
@@ -197,14 +202,26 @@ impl App {
                         let job = self.latest(&visit, &split.ref_name, &latest.job).await?;
                         self.file(head, memo, &visit, &job, &split.path, Address::Ref).await
                     }
-                    Choice::Archive { ref_name, .. } => {
+                    Choice::Archive { ref_name, selection } => {
                         let job = self.latest(&visit, ref_name, &latest.job).await?;
-                        self.archive(head, &visit, &job, Address::Ref).await
+                        self.archive(head, &visit, &job, selection, Address::Ref).await
                     }
-                    Choice::Tree { .. } => Err(Failure::UnknownRoute),
+                    Choice::Tree { ref_name, listing } => {
+                        let job = self.latest(&visit, ref_name, &latest.job).await?;
+                        self.tree(head, &visit, &job, listing).await
+                    }
                 }
             }
-            Route::JobTree { .. } | Route::LatestTree { .. } => Err(Failure::UnknownRoute),
+            Route::JobTree { project, job_id, listing } => {
+                let visit = self.admit(head, query, &project).await?;
+                let job = self.job(&visit, job_id).await?;
+                self.tree(head, &visit, &job, &listing).await
+            }
+            Route::LatestTree { latest, listing } => {
+                let visit = self.admit(head, query, &latest.project).await?;
+                let job = self.latest(&visit, &latest.ref_name, &latest.job).await?;
+                self.tree(head, &visit, &job, &listing).await
+            }
             Route::Keep { project, job_id } => self.keep(head, query, &project, job_id).await,
             Route::DeleteJobArtifacts { project, job_id } => {
                 self.delete_job_artifacts(head, query, &project, job_id).await
@@ -217,7 +234,7 @@ impl App {
             }
             Route::RunnerDownload { job_id, direct_download: _ } => {
                 let (visit, job) = self.admit_runner(head, query, JobId(job_id)).await?;
-                self.archive(head, &visit, &job, Address::Job).await
+                self.archive(head, &visit, &job, &Selection::default(), Address::Job).await
             }
             Route::Hook => self.hook(head, body).await,
             Route::IngestProject { path } => self.put_project(head, body, query, &path).await,
@@ -227,7 +244,8 @@ impl App {
             Route::IngestJob { project, id } => self.put_job(head, body, query, &project, id).await,
             Route::User => self.user(head, query).await,
             Route::Options { allow } => Ok(answer::options(allow)),
-            Route::Metrics | Route::OpenApi => Err(Failure::UnknownRoute),
+            Route::OpenApi => Ok(answer::document(openapi::document())),
+            Route::Metrics => Err(Failure::UnknownRoute),
         }
     }
 

@@ -13,6 +13,7 @@
 mod entry;
 mod open;
 mod recheck;
+mod selection;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +25,8 @@ use tokio::runtime::Handle;
 pub use self::entry::ServedEntry;
 use self::open::FindFailure;
 pub use self::open::OpenArchive;
+use self::selection::SubsetKey;
+pub use self::selection::{SelectFailure, ServedSubset};
 use crate::store::{Sha256Digest, Store, StoreError};
 
 /// How much is kept in memory, and how many descriptors are held open.
@@ -35,11 +38,13 @@ pub struct CacheBounds {
     pub directory_len: u64,
     /// Bytes of entries: their header fields, and bodies of up to 64 KiB.
     pub entry_len: u64,
+    /// Bytes of subsets: their directories, for whoever comes back for another range.
+    pub subset_len: u64,
 }
 
 impl Default for CacheBounds {
     fn default() -> Self {
-        Self { archives: 256, directory_len: 256 << 20, entry_len: 128 << 20 }
+        Self { archives: 256, directory_len: 256 << 20, entry_len: 128 << 20, subset_len: 32 << 20 }
     }
 }
 
@@ -71,6 +76,7 @@ struct Shared {
     control: Handle,
     open: Cache<Sha256Digest, Arc<OpenArchive>>,
     entries: Cache<EntryKey, Arc<ServedEntry>>,
+    subsets: Cache<SubsetKey, Arc<ServedSubset>>,
     rechecks: recheck::Rechecks,
     /// How many archives have been opened: their numbers, and a count for tests.
     opened: AtomicU64,
@@ -98,12 +104,19 @@ impl Archives {
                 u32::try_from(key.len() as u64 + entry.heap_len()).unwrap_or(u32::MAX)
             })
             .build();
+        let subsets = Cache::builder()
+            .max_capacity(bounds.subset_len)
+            .weigher(|key: &SubsetKey, subset: &Arc<ServedSubset>| {
+                u32::try_from(key.len() as u64 + subset.heap_len()).unwrap_or(u32::MAX)
+            })
+            .build();
         let shared = Shared {
             store,
             limits,
             control,
             open,
             entries,
+            subsets,
             rechecks: recheck::Rechecks::default(),
             opened: AtomicU64::new(0),
         };
@@ -208,18 +221,27 @@ impl Shared {
         self.opened.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Puts the archive in the place of one whose sidecar is damaged, without it, has a new sidecar
-    /// made, and finds an entry, which is unverified now.
-    fn find_without_sidecar(
+    /// Puts the archive in the place of one whose sidecar is damaged, without it, and has a new
+    /// sidecar made. Until then its entries are unverified.
+    fn reopen_without_sidecar(
         self: &Arc<Self>,
         damaged: &OpenArchive,
-        path: &[u8],
-    ) -> Result<Option<Arc<ServedEntry>>, ServeError> {
+    ) -> Result<Arc<OpenArchive>, ServeError> {
         let archive = damaged.without_sidecar(&self.limits, self.next_number())?;
         damaged.retire();
         let archive = Arc::new(archive);
         self.open.insert(*archive.sha256(), Arc::clone(&archive));
         recheck::start(self, archive.sha256());
+        Ok(archive)
+    }
+
+    /// Finds an entry in an archive whose sidecar is damaged.
+    fn find_without_sidecar(
+        self: &Arc<Self>,
+        damaged: &OpenArchive,
+        path: &[u8],
+    ) -> Result<Option<Arc<ServedEntry>>, ServeError> {
+        let archive = self.reopen_without_sidecar(damaged)?;
         match archive.find(path) {
             Ok(found) => Ok(found.map(|found| Arc::new(ServedEntry::new(found, &archive)))),
             Err(FindFailure::Serve(error)) => Err(error),

@@ -33,7 +33,8 @@ pub(super) enum FindFailure {
     Sidecar(SidecarError),
 }
 
-enum Index {
+/// What entries are found by.
+pub(super) enum Index {
     /// The sidecar belongs to the file as it is.
     Sidecar(Sidecar<FileSource>),
     /// There is none that does.
@@ -96,6 +97,10 @@ impl OpenArchive {
         );
         let retired = AtomicBool::new(false);
         Self { number, sha256, source, index, download, retired }
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.index
     }
 
     /// The number of this opening; no other has it.

@@ -35,7 +35,7 @@ pub use self::latest::{
 pub use self::listing::{DEFAULT_PER_PAGE, Listing, MAX_PER_PAGE, MAX_SELECTED, Selection};
 pub use self::presented::{PresentedToken, TokenKind, TokenText, UnreadableToken, find_presented};
 pub use self::project::ProjectKey;
-pub use self::query::{Query, UploadParameters, redacted};
+pub use self::query::{Query, UploadParameters, redacted, without_page_and_tokens};
 
 use self::shape::{EVERY_METHOD, find_shape};
 use crate::catalog::ProjectPath;

@@ -200,6 +200,18 @@ pub fn redacted(undecoded: &str) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
+/// The undecoded query without its page and without every parameter that may hold a token: what the
+/// address of another page begins with.
+#[must_use]
+pub fn without_page_and_tokens(undecoded: &str) -> Cow<'_, str> {
+    let is_kept = |pair: &&str| {
+        let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+        let is_page = decode_query(name).is_ok_and(|name| name == "page");
+        !pair.is_empty() && !is_page && *redacted(pair) == **pair
+    };
+    undecoded.split('&').filter(is_kept).collect::<Vec<_>>().join("&").into()
+}
+
 fn may_name_token(name: &str) -> bool {
     match decode_query(name) {
         Ok(name) => name.to_ascii_lowercase().contains("token"),
