@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::catalog::{JobId, PipelineId, Project};
+use crate::catalog::{AnnouncedPipeline, JobId, Project};
 use crate::credential::TokenSecret;
 
 /// What is answered to the announcement of a project.
@@ -13,8 +13,10 @@ pub struct ProjectAnswer<'a> {
 
 /// What is answered to the announcement of a pipeline.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct PipelineAnswer {
+pub struct PipelineAnswer<'a> {
     id: i64,
+    #[serde(rename = "ref")]
+    ref_name: &'a str,
 }
 
 /// What is answered to the announcement of a job. Holds the text of a token: for the answer alone.
@@ -32,10 +34,10 @@ impl<'a> ProjectAnswer<'a> {
     }
 }
 
-impl PipelineAnswer {
-    /// The answer for a pipeline.
-    pub fn new(id: PipelineId) -> Self {
-        Self { id: id.0 }
+impl<'a> PipelineAnswer<'a> {
+    /// The answer for a pipeline as it is now.
+    pub fn new(pipeline: &'a AnnouncedPipeline) -> Self {
+        Self { id: pipeline.id.0, ref_name: &pipeline.ref_name }
     }
 }
 
@@ -49,7 +51,7 @@ impl<'a> JobAnswer<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{ProjectId, Visibility};
+    use crate::catalog::{PipelineId, ProjectId, Visibility};
     use crate::reply::json_bytes;
 
     #[test]
@@ -66,7 +68,8 @@ mod tests {
             text(json_bytes(&ProjectAnswer::new(&project))),
             r#"{"id":7,"path":"group/app","visibility":"internal"}"#
         );
-        assert_eq!(text(json_bytes(&PipelineAnswer::new(PipelineId(10)))), r#"{"id":10}"#);
+        let pipeline = AnnouncedPipeline { id: PipelineId(10), ref_name: "main".into() };
+        assert_eq!(text(json_bytes(&PipelineAnswer::new(&pipeline))), r#"{"id":10,"ref":"main"}"#);
         let over = JobAnswer::new(JobId(100), None);
         assert_eq!(text(json_bytes(&over)), r#"{"id":100,"token":null}"#);
         let secret = TokenSecret::generate().unwrap();

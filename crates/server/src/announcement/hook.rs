@@ -181,7 +181,8 @@ fn job(mut object: Object) -> Result<JobHook, BadAnnouncement> {
         }),
         sha: sha.map(Some),
         tag: object.given("tag", Value::boolean)?,
-        status: status_of_pipeline,
+        // Where its state is not told, it has at least begun, and is not yet the latest of its ref.
+        status: Some(status_of_pipeline.unwrap_or(PipelineStatus::Running)),
         parent_pipeline_id: parent.map(Some),
         ..PipelineChange::default()
     };

@@ -40,7 +40,7 @@ impl App {
         let token = self.ingest_token(head, query).await?;
         let existing = self.project(&ProjectKey::Path(path.as_str().into())).await?;
         allow(ingest_access(&token, path.as_str(), existing.as_deref()))?;
-        let only_new = head.headers.get(&IF_NONE_MATCH).is_some_and(|tag| tag == "*");
+        let only_new = only_new(head);
         let body = collect(body, ANNOUNCEMENT_LEN).await?;
         let change = ingest::project(&body)?;
         let (path, now) = (path.clone(), UtcMillis::now());
@@ -61,15 +61,16 @@ impl App {
         id: Option<i64>,
     ) -> Result<Answer, Failure> {
         let project = self.admit_ingest(head, query, project).await?.id;
+        let only_new = only_new(head);
         let body = collect(body, ANNOUNCEMENT_LEN).await?;
         let change = ingest::pipeline(&body)?;
         let (pipeline, now) = (id.map(PipelineId), UtcMillis::now());
         let announced = self
             .ask(move |catalog| async move {
-                catalog.put_pipeline(project, pipeline, &change, now).await
+                catalog.put_pipeline(project, pipeline, &change, only_new, now).await
             })
             .await?;
-        answer::json(made(id), &PipelineAnswer::new(done(announced)?))
+        answer::json(made(id), &PipelineAnswer::new(&done(announced)?))
     }
 
     pub(super) async fn put_job(
@@ -164,6 +165,12 @@ impl App {
         allow(ingest_access(&token, &project.path, Some(&project)))?;
         Ok(project)
     }
+}
+
+/// Whether something is to be made and, where it is there already, left alone (RFC 9110 section
+/// 13.1.2).
+fn only_new(head: &Parts) -> bool {
+    head.headers.get(&IF_NONE_MATCH).is_some_and(|tag| tag == "*")
 }
 
 /// The status for something that was given a number, or had one.

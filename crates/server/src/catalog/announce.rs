@@ -99,6 +99,15 @@ pub enum Announced<T> {
     Exists,
 }
 
+/// A pipeline as it stands after its announcement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnnouncedPipeline {
+    /// Its number.
+    pub id: PipelineId,
+    /// Branch or tag.
+    pub ref_name: Box<str>,
+}
+
 /// A job as it stands after its announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnnouncedJob {
@@ -157,15 +166,26 @@ pub(super) async fn put_pipeline(
     project: ProjectId,
     id: Option<PipelineId>,
     change: &PipelineChange,
+    only_new: bool,
     now: UtcMillis,
-) -> Result<Announced<PipelineId>, CatalogError> {
+) -> Result<Announced<AnnouncedPipeline>, CatalogError> {
     let mut transaction = sqlite.begin(OPERATION).await?;
-    let written = write_pipeline(&mut transaction, project, id, change, now).await?;
-    if let Announced::Done(_) = written {
-        transaction.commit().await?;
-        drop(invalidate);
+    if let Some(id) = id.filter(|_| only_new)
+        && owns_pipeline(&mut transaction, project, id).await?
+    {
+        return Ok(Announced::Exists);
     }
-    Ok(written)
+    let id = match write_pipeline(&mut transaction, project, id, change, now).await? {
+        Announced::Done(id) => id,
+        other => return Ok(other.map(|id| AnnouncedPipeline { id, ref_name: "".into() })),
+    };
+    let row = transaction.find_optional(sqlx::query(PIPELINE_OF_ID).bind(id.0)).await?;
+    // It was written in this transaction.
+    let row = row.ok_or(CatalogError::Corrupt { column: "id" })?;
+    let ref_name = rows::get::<&str>(&row, "ref")?.into();
+    transaction.commit().await?;
+    drop(invalidate);
+    Ok(Announced::Done(AnnouncedPipeline { id, ref_name }))
 }
 
 /// `token` becomes a token of the job if it runs then.

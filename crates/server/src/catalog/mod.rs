@@ -44,7 +44,7 @@ use crate::store::Sha256Digest;
 use cache::{Cache, WATCH_INTERVAL};
 use sqlite::Sqlite;
 
-pub use announce::{Announced, AnnouncedJob, HookReport};
+pub use announce::{Announced, AnnouncedJob, AnnouncedPipeline, HookReport};
 pub use cache::Generation;
 pub use change::{DetailsChange, JobChange, Json, PipelineChange, ProjectChange};
 pub use details::{Details, JobDetails, PipelineDetails, Report};
@@ -369,7 +369,8 @@ impl Catalog {
         announce::put_project(sqlite, invalidate, path, change, only_new, now).await
     }
 
-    /// Makes a pipeline, with this id or the next one, or changes one.
+    /// Makes a pipeline, with this id or the next one, or changes one; with `only_new`, only makes
+    /// one.
     ///
     /// # Errors
     /// As [`Catalog::put_project`], and [`CatalogError::IdOutOfRange`],
@@ -379,10 +380,12 @@ impl Catalog {
         project: ProjectId,
         id: Option<PipelineId>,
         change: &PipelineChange,
+        only_new: bool,
         now: UtcMillis,
-    ) -> Result<Announced<PipelineId>, CatalogError> {
+    ) -> Result<Announced<AnnouncedPipeline>, CatalogError> {
         let Database::Sqlite(sqlite) = &self.database;
-        announce::put_pipeline(sqlite, self.cache.invalidate(), project, id, change, now).await
+        let invalidate = self.cache.invalidate();
+        announce::put_pipeline(sqlite, invalidate, project, id, change, only_new, now).await
     }
 
     /// Makes a job, with this id or the next one, or changes one. While it runs, `token` is one of

@@ -149,6 +149,23 @@ impl PipelineStatus {
     }
 }
 
+impl PipelineStatus {
+    /// The state of a job that is handed in with its pipeline: it is over, whatever the pipeline
+    /// waits for.
+    pub fn of_handed_in_job(self) -> JobStatus {
+        match self {
+            Self::Failed => JobStatus::Failed,
+            Self::Canceled => JobStatus::Canceled,
+            Self::Created
+            | Self::Pending
+            | Self::Running
+            | Self::Success
+            | Self::Skipped
+            | Self::Manual => JobStatus::Success,
+        }
+    }
+}
+
 impl JobStatus {
     /// How far a job in this state has come.
     pub fn phase(self) -> Phase {

@@ -5,8 +5,8 @@ use super::find::PROJECT_BY_PATH;
 use super::rows;
 use super::sqlite::{Sqlite, Transaction};
 use super::{
-    CatalogError, JobId, JobStatus, MAX_ID, PipelineId, PipelineStatus, ProjectId, ProjectPath,
-    UtcMillis, Visibility,
+    CatalogError, JobId, MAX_ID, PipelineId, PipelineStatus, ProjectId, ProjectPath, UtcMillis,
+    Visibility,
 };
 use crate::store::Sha256Digest;
 
@@ -242,20 +242,7 @@ async fn add_job(
     pipeline: PipelineId,
 ) -> Result<JobId, CatalogError> {
     let id = next_id(transaction, "job").await?;
-    // A job whose archive is handed in is over, whatever its pipeline waits for.
-    let status = match push.status {
-        Some(PipelineStatus::Failed) => JobStatus::Failed,
-        Some(PipelineStatus::Canceled) => JobStatus::Canceled,
-        None
-        | Some(
-            PipelineStatus::Created
-            | PipelineStatus::Pending
-            | PipelineStatus::Running
-            | PipelineStatus::Success
-            | PipelineStatus::Skipped
-            | PipelineStatus::Manual,
-        ) => JobStatus::Success,
-    };
+    let status = push.status.unwrap_or(PipelineStatus::Success).of_handed_in_job();
     let query = sqlx::query(ADD_JOB)
         .bind(id)
         .bind(project.0)

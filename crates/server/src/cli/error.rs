@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use entryway::{Error, Refusal};
 
+use super::push::RemoteError;
 use crate::catalog::CatalogError;
 use crate::credential::NoRandomness;
 use crate::ingest::IngestError;
@@ -54,6 +55,8 @@ pub(super) enum CliError {
     Recover(#[from] RecoverError),
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
 }
 
 impl CliError {
@@ -74,6 +77,13 @@ impl CliError {
             Self::Usage(_) | Self::Range { .. } => USAGE,
             Self::Catalog(error) | Self::Ingest(IngestError::Catalog(error)) => {
                 if error.is_conflict() { USAGE } else { REFUSED }
+            }
+            Self::Remote(error) => {
+                if error.is_conflict() {
+                    USAGE
+                } else {
+                    REFUSED
+                }
             }
             Self::Output(_)
             | Self::Listen { .. }

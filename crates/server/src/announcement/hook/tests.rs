@@ -247,6 +247,17 @@ fn a_job_event_tells_of_a_job_and_of_its_pipeline() {
 }
 
 #[test]
+fn a_pipeline_whose_state_is_not_told_runs() {
+    for state in ["null", r#""of tomorrow""#] {
+        let this = r#""status": "running", "duration": null"#;
+        let body = with(JOB, this, &format!(r#""status": {state}, "duration": null"#));
+        assert_eq!(job_of(&body).pipeline.status, Some(PipelineStatus::Running), "{state}");
+    }
+    let body = with(JOB, r#""status": "running", "dur"#, r#""status": "success", "dur"#);
+    assert_eq!(job_of(&body).pipeline.status, Some(PipelineStatus::Success));
+}
+
+#[test]
 fn events_about_anything_else_are_taken_and_not_used() {
     let table = [
         ("a push", r#"{"object_kind":"push","ref":7,"project":null}"#),
