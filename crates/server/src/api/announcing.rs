@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::IF_NONE_MATCH;
+use http::header::{CONTENT_ENCODING, IF_NONE_MATCH};
 use http::request::Parts;
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use http_body::Body;
 
 use super::visit::{Credential, allow, credential};
@@ -41,7 +41,7 @@ impl App {
         let existing = self.project(&ProjectKey::Path(path.as_str().into())).await?;
         allow(ingest_access(&token, path.as_str(), existing.as_deref()))?;
         let only_new = only_new(head);
-        let body = collect(body, ANNOUNCEMENT_LEN).await?;
+        let body = collect(head, body, ANNOUNCEMENT_LEN).await?;
         let change = ingest::project(&body)?;
         let (path, now) = (path.clone(), UtcMillis::now());
         let announced =
@@ -62,7 +62,7 @@ impl App {
     ) -> Result<Answer, Failure> {
         let project = self.admit_ingest(head, query, project).await?.id;
         let only_new = only_new(head);
-        let body = collect(body, ANNOUNCEMENT_LEN).await?;
+        let body = collect(head, body, ANNOUNCEMENT_LEN).await?;
         let change = ingest::pipeline(&body)?;
         let (pipeline, now) = (id.map(PipelineId), UtcMillis::now());
         let announced = self
@@ -82,7 +82,7 @@ impl App {
         id: Option<i64>,
     ) -> Result<Answer, Failure> {
         let project = self.admit_ingest(head, query, project).await?.id;
-        let body = collect(body, ANNOUNCEMENT_LEN).await?;
+        let body = collect(head, body, ANNOUNCEMENT_LEN).await?;
         let change = ingest::job(&body)?;
         let secret = TokenSecret::generate().map_err(|error| {
             tracing::error!(%error, "cannot make a job token");
@@ -110,7 +110,7 @@ impl App {
         };
         let digest = TokenDigest::of(text.as_bytes());
         let token = self.token(digest, UtcMillis::now()).await?.ok_or(Failure::Unauthorized)?;
-        let body = collect(body, HOOK_LEN).await?;
+        let body = collect(head, body, HOOK_LEN).await?;
         let report = match Hook::parse(&body)? {
             Hook::Other => return answer::message(StatusCode::OK, "200 OK"),
             Hook::Pipeline(hook) => HookReport {
@@ -190,7 +190,11 @@ fn done<T>(announced: Announced<T>) -> Result<T, Failure> {
 }
 
 /// Reads a small body whole.
-async fn collect(body: &mut RequestBody, limit: u64) -> Result<Bytes, Failure> {
+async fn collect(head: &Parts, body: &mut RequestBody, limit: u64) -> Result<Bytes, Failure> {
+    let is_coded = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if head.headers.get_all(CONTENT_ENCODING).iter().any(is_coded) {
+        return Err(Failure::UnsupportedContentCoding);
+    }
     let too_large = Failure::UploadTooLarge { limit };
     if body.size_hint().lower() > limit {
         return Err(too_large);

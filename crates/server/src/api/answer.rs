@@ -145,10 +145,20 @@ pub(super) fn options(allow: &'static str) -> Answer {
 
 /// A line of text for a probe.
 pub(super) fn text(line: &'static str) -> Answer {
-    let mut answer = Response::new(AnswerBody::from_bytes(Bytes::from_static(line.as_bytes())));
+    plain(Bytes::from_static(line.as_bytes()), "text/plain; charset=utf-8")
+}
+
+/// What is counted, in the text format of OpenMetrics, which Prometheus reads.
+pub(super) fn metrics(text: Bytes) -> Answer {
+    plain(text, "text/plain; version=0.0.4; charset=utf-8")
+}
+
+fn plain(text: Bytes, content_type: &'static str) -> Answer {
+    let len = text.len();
+    let mut answer = Response::new(AnswerBody::from_bytes(text));
     let headers = answer.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(line.len()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }

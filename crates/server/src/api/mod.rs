@@ -12,6 +12,7 @@ mod body;
 mod download;
 pub mod job_entity;
 mod memo;
+mod metrics;
 mod retention;
 mod tree;
 mod upload;
@@ -33,6 +34,7 @@ use tokio::runtime::Handle;
 pub use self::body::AnswerBody;
 use self::download::Address;
 pub use self::memo::Memo;
+pub use self::metrics::Metrics;
 pub use self::upload::UploadTerms;
 use self::upload::Uploads;
 use crate::archives::Archives;
@@ -44,6 +46,9 @@ use crate::upload::RequestBody;
 
 /// Fields of a request's head, at most.
 const MAX_FIELDS: usize = 64;
+
+/// The label of what is no failure.
+const OK: &str = "ok";
 
 /// An answer with its body.
 pub type Answer = Response<AnswerBody>;
@@ -60,6 +65,7 @@ pub struct App {
     access_log: bool,
     terms: UploadTerms,
     uploads: Uploads,
+    metrics: Arc<Metrics>,
 }
 
 /// An answer on its way.
@@ -104,6 +110,7 @@ impl App {
             access_log,
             terms,
             uploads: Uploads::default(),
+            metrics: Arc::default(),
         }
     }
 
@@ -117,6 +124,12 @@ impl App {
     #[must_use]
     pub fn archives(&self) -> &Archives {
         &self.archives
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// Says from now on that no new requests are wanted: the server is stopping.
@@ -136,13 +149,14 @@ impl App {
         let begun = self.access_log.then(Instant::now);
         if let Some(answer) = memo.answer(&self.catalog, &head) {
             body.drain();
-            access_log::write(&head, &answer, "ok", begun);
+            self.metrics.answered(answer.status(), None);
+            access_log::write(&head, &answer, OK, begun);
             return Answering::Ready(Some(answer));
         }
         let (app, memo) = (Arc::clone(self), Arc::clone(memo));
         Answering::Waiting(Box::pin(async move {
             let (mut answer, label) = match app.respond(&head, &mut body, &memo).await {
-                Ok(answer) => (answer, "ok"),
+                Ok(answer) => (answer, OK),
                 Err(failure) => {
                     let label = failure.label();
                     let answer = failure.into_response(head.method == Method::HEAD);
@@ -154,6 +168,7 @@ impl App {
             }
             body.drain();
             let status = answer.status();
+            app.metrics.answered(status, (label != OK).then_some(label));
             if status.is_server_error() {
                 tracing::error!(label, status = status.as_u16(), "cannot answer");
             }
@@ -245,7 +260,10 @@ impl App {
             Route::User => self.user(head, query).await,
             Route::Options { allow } => Ok(answer::options(allow)),
             Route::OpenApi => Ok(answer::document(openapi::document())),
-            Route::Metrics => Err(Failure::UnknownRoute),
+            Route::Metrics => {
+                let storage = self.ask(|catalog| async move { catalog.storage().await }).await?;
+                Ok(answer::metrics(self.metrics.text(&storage)))
+            }
         }
     }
 

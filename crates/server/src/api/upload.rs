@@ -20,7 +20,7 @@ use http::StatusCode;
 use http::request::Parts;
 
 use super::visit::{allow, credential};
-use super::{Answer, App, answer, catalog_failure};
+use super::{Answer, App, Metrics, answer, catalog_failure};
 use crate::archives::Archives;
 use crate::catalog::{Catalog, HandedFile, Handover, HandoverOutcome, JobId, ProjectId, UtcMillis};
 use crate::credential::ingest_access;
@@ -103,6 +103,7 @@ impl App {
             catalog: Arc::clone(&self.catalog),
             archives: self.archives.clone(),
             limits: self.terms.limits,
+            metrics: Arc::clone(&self.metrics),
             job,
             must_run,
             kind,
@@ -157,6 +158,7 @@ struct Upload {
     catalog: Arc<Catalog>,
     archives: Archives,
     limits: Limits,
+    metrics: Arc<Metrics>,
     job: JobId,
     must_run: bool,
     kind: Kind,
@@ -179,6 +181,7 @@ impl Upload {
             publishing.await.map_err(|_| Failure::from(UploadError::Stopping))??;
         match self.record(&published, &filename, entries).await {
             Ok(()) => {
+                self.metrics.uploaded(published.len);
                 if self.kind == Kind::Archive {
                     self.archives.verify_soon(&published.sha256);
                 }

@@ -147,12 +147,6 @@ impl Folder {
         let limits = tuning.limits.limits();
         let archives = Archives::new(store, limits, tuning.cache_bounds(shares), control.clone());
         let lock = Arc::new(lock);
-        let sweeping = sweeper::run(
-            archives.clone(),
-            Arc::clone(&catalog),
-            Arc::clone(&lock),
-            tuning.terms.sweep_interval,
-        );
         let terms = tuning.terms.terms(limits);
         let access_log = tuning.access_log;
         let app = App::new(Arc::clone(&catalog), archives, control.clone(), access_log, terms);
@@ -160,7 +154,8 @@ impl Folder {
 
         let watched = Arc::clone(&catalog);
         let watcher = control.spawn(async move { watched.watch().await });
-        let sweeper = control.spawn(sweeping);
+        let interval = tuning.terms.sweep_interval;
+        let sweeper = control.spawn(sweeper::run(Arc::clone(&app), Arc::clone(&lock), interval));
         let mut stop = signals.serve();
         let (retiring, listening) = (Arc::clone(&app), stop.clone());
         control.spawn(async move {

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::archives::Archives;
-use crate::catalog::{Catalog, UtcMillis};
+use crate::api::App;
+use crate::catalog::UtcMillis;
 use crate::store::{RecoverError, Recovered, ServeLock, recover, sweep};
 
 /// How often store and catalog are compared, for what crashed pushes of other processes left. It
@@ -14,23 +14,19 @@ use crate::store::{RecoverError, Recovered, ServeLock, recover, sweep};
 const RECOVERY_INTERVAL: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Sweeps until it is dropped.
-pub(super) async fn run(
-    archives: Archives,
-    catalog: Arc<Catalog>,
-    lock: Arc<ServeLock>,
-    interval: Duration,
-) {
+pub(super) async fn run(app: Arc<App>, lock: Arc<ServeLock>, interval: Duration) {
+    let (archives, catalog) = (app.archives(), app.catalog());
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut recovered_at = Instant::now();
     loop {
         ticks.tick().await;
-        if let Err(error) = sweep_once(&archives, &catalog).await {
+        if let Err(error) = sweep_once(&app).await {
             tracing::error!(%error, "cannot sweep");
         }
         if recovered_at.elapsed() >= RECOVERY_INTERVAL {
             recovered_at = Instant::now();
-            match recover(archives.store(), &lock, &catalog, SystemTime::now()).await {
+            match recover(archives.store(), &lock, catalog, SystemTime::now()).await {
                 Ok(recovered) if recovered == Recovered::default() => {}
                 Ok(recovered) => tracing::warn!(?recovered, "put right what a crash left behind"),
                 Err(error) => tracing::error!(%error, "cannot compare store and catalog"),
@@ -39,11 +35,12 @@ pub(super) async fn run(
     }
 }
 
-async fn sweep_once(archives: &Archives, catalog: &Catalog) -> Result<(), RecoverError> {
-    let swept = sweep(archives.store(), catalog, UtcMillis::now()).await?;
+async fn sweep_once(app: &App) -> Result<(), RecoverError> {
+    let swept = sweep(app.archives().store(), app.catalog(), UtcMillis::now()).await?;
     for sha256 in &swept.removed {
-        archives.forget(sha256);
+        app.archives().forget(sha256);
     }
+    app.metrics().swept(&swept);
     if !swept.is_nothing() {
         tracing::info!(
             expired = swept.expired,

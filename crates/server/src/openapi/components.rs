@@ -231,7 +231,8 @@ fn failures() -> impl Iterator<Item = (String, Value)> {
         (416, "No range lies in the representation.", &["Message"], &["Content-Range"]),
         (422, "The entry cannot be served safely or at all.", &["Reasoned"], &[]),
         (429, "A configured limit.", &["Message"], &["Retry-After"]),
-        (431, "The head is too large.", &["Message"], &[]),
+        // Without a body where no request has been made of it yet.
+        (431, "The head is too large.", &[], &[]),
         (500, "A defect, or an archive that has changed.", &["Reasoned"], &[]),
         (502, "What lies behind the server failed.", &["Reasoned"], &[]),
         (503, "Overloaded, or stopping.", &["Reasoned"], &["Retry-After"]),
@@ -241,7 +242,8 @@ fn failures() -> impl Iterator<Item = (String, Value)> {
     ROWS.iter().map(|(status, description, names, fields)| {
         let schemas: Vec<Value> = names.iter().map(|name| schema(name)).collect();
         let content = ("application/json", json!({ "schema": { "oneOf": schemas } }));
-        (format!("Failure{status}"), answer(description, fields, Some(content)))
+        let content = (!names.is_empty()).then_some(content);
+        (format!("Failure{status}"), answer(description, fields, content))
     })
 }
 
@@ -253,7 +255,7 @@ fn security_schemes() -> Value {
         (
             "bearer",
             json!({
-                "type": "http", "scheme": "bearer", "description": "An access token or a job's.",
+                "type": "http", "scheme": "bearer", "description": "An access token.",
             }),
         ),
         ("jobToken", key("header", "JOB-TOKEN", "The token of a running job.")),

@@ -104,7 +104,7 @@ pub(super) fn operations() -> Vec<Operation> {
 /// A to E2.
 fn reads() -> Vec<Operation> {
     let archive = [PROJECT, STORED, REPRESENTATION, &[422]].concat();
-    let tree = [PROJECT, STORED].concat();
+    let tree = [PROJECT, STORED, &[422]].concat();
     let operation = |path, id| get(path, id, "artifacts");
     vec![
         Operation {
@@ -230,25 +230,28 @@ fn ingest() -> Vec<Operation> {
         Operation {
             method: "put",
             summary: "Makes a project known, or changes it.",
-            parameters: vec!["project_path"],
+            parameters: vec!["project_path", "If-None-Match"],
             body: json_body("Project"),
             successes: &[(200, "ProjectAnswer")],
+            fails_with: [&fails_with[..], &[412]].concat(),
             ..operation("/ingest/v1/projects/{project_path}", "ingest_project")
         },
         Operation {
             method: "put",
             summary: "Makes a pipeline known, or changes it.",
-            parameters: vec!["id", "pipeline_id"],
+            parameters: vec!["id", "pipeline_id", "If-None-Match"],
             body: json_body("Pipeline"),
             successes: &[(200, "PipelineAnswer")],
+            fails_with: [&fails_with[..], &[412]].concat(),
             ..operation("/ingest/v1/projects/{id}/pipelines/{pipeline_id}", "ingest_pipeline")
         },
         Operation {
             method: "post",
             summary: "Makes a pipeline known and gives it a number.",
-            parameters: vec!["id"],
+            parameters: vec!["id", "If-None-Match"],
             body: json_body("Pipeline"),
             successes: &[(201, "PipelineAnswer")],
+            fails_with: [&fails_with[..], &[412]].concat(),
             ..operation("/ingest/v1/projects/{id}/pipelines", "ingest_pipeline_new")
         },
         Operation {

@@ -86,7 +86,7 @@ pub(super) fn schemas() -> Value {
         ("Commit", commit()),
         ("Hook", hook()),
         ("ProjectAnswer", project_answer()),
-        ("PipelineAnswer", record(vec![("id", id())], true)),
+        ("PipelineAnswer", record(vec![("id", id()), ("ref", json!({ "type": "string" }))], true)),
         ("JobAnswer", job_answer()),
     ])
 }
@@ -265,9 +265,7 @@ fn hook() -> Value {
 }
 
 fn project_answer() -> Value {
-    let mut answer = record(vec![("id", id()), ("path", project_path())], true);
-    answer["properties"]["visibility"] = visibility();
-    answer
+    record(vec![("id", id()), ("path", project_path()), ("visibility", visibility())], true)
 }
 
 fn job_answer() -> Value {

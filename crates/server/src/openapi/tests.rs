@@ -149,12 +149,13 @@ fn may_answer(status: u16, label: &str) -> bool {
         400 | 405 | 414 | 429 | 431 | 500 | 503 => true,
         401 | 403 => !is_open,
         404 => is_project,
-        406 | 412 | 416 => is_archive,
+        406 | 416 => is_archive,
+        412 => is_archive || matches!(label, "ingest_project" | "ingest_pipeline"),
         408 | 413 | 415 => has_body,
         409 => has_body || is_delete,
         410 => is_archive || is_tree,
         // A runner downloads the whole archive: no entry of it is looked at.
-        422 => is_archive && label != "runner_download",
+        422 => is_tree || (is_archive && label != "runner_download"),
         502 | 504 => is_archive || is_tree || label == "upload",
         507 => has_body || is_delete || label == "keep",
         other => panic!("{other}: which endpoints answer it?"),
@@ -185,6 +186,11 @@ fn the_body_and_fields_of_every_failure_are_documented() {
         let response = failure.into_response(false);
         let status = response.status().as_u16();
         let answer = &document["components"]["responses"][format!("Failure{status}")];
+        // hyper answers some of these, before there is a request, and without a body.
+        if status == 431 {
+            assert!(answer.get("content").is_none(), "{answer}");
+            continue;
+        }
         let body: Value = serde_json::from_slice(response.body()).unwrap();
         let members: BTreeSet<&str> =
             body.as_object().unwrap().keys().map(String::as_str).collect();
