@@ -78,8 +78,11 @@ const RETIRE_OLDER: &str = "UPDATE jobs SET retried = $3
 
 const ADD_JOB_TOKEN: &str =
     "INSERT INTO job_tokens (digest, job_id, created_at) VALUES ($1, $2, $3)";
-const DROP_OLD_TOKENS: &str = "DELETE FROM job_tokens WHERE job_id = $1 AND digest NOT IN (
-    SELECT digest FROM job_tokens WHERE job_id = $1 ORDER BY created_at DESC LIMIT $2)";
+/// All but the one just given ($3), whatever the clock says, and so many of the others.
+const DROP_OLD_TOKENS: &str = "DELETE FROM job_tokens
+    WHERE job_id = $1 AND digest <> $3 AND digest NOT IN (
+        SELECT digest FROM job_tokens WHERE job_id = $1 AND digest <> $3
+        ORDER BY created_at DESC LIMIT $2 - 1)";
 const DROP_TOKENS: &str = "DELETE FROM job_tokens WHERE job_id = $1";
 
 /// What came of an announcement.
@@ -207,7 +210,8 @@ pub(super) async fn put_job(
     if job.is_running {
         let add = sqlx::query(ADD_JOB_TOKEN).bind(&token.0[..]).bind(job.id.0).bind(now.0);
         transaction.write(add).await?;
-        transaction.write(sqlx::query(DROP_OLD_TOKENS).bind(job.id.0).bind(JOB_TOKENS)).await?;
+        let drop_old = sqlx::query(DROP_OLD_TOKENS).bind(job.id.0).bind(JOB_TOKENS);
+        transaction.write(drop_old.bind(&token.0[..])).await?;
     }
     transaction.commit().await?;
     drop(invalidate);
@@ -241,8 +245,10 @@ pub(super) async fn record_hook(
         return Ok(Announced::OtherProject);
     }
     for (id, change) in &hook.jobs {
-        let Some(change) = newer_job(&mut transaction, *id, change).await? else { continue };
-        let change = JobChange { pipeline_id: Some(hook.pipeline_id), ..change };
+        if !is_newer_job(&mut transaction, project, *id, change).await? {
+            continue;
+        }
+        let change = JobChange { pipeline_id: Some(hook.pipeline_id), ..change.clone() };
         match write_job(&mut transaction, project, Some(*id), &change, now).await? {
             Announced::Done(_) => {}
             other => return Ok(other.map(drop)),
@@ -361,9 +367,6 @@ async fn write_pipeline(
     }
     if let Some(Some(PipelineId(parent))) = change.parent_pipeline_id {
         check_id(parent)?;
-        if id == Some(PipelineId(parent)) {
-            return Ok(Announced::OwnParent);
-        }
     }
     let existing = match id {
         None => None,
@@ -390,6 +393,10 @@ async fn write_pipeline(
             id
         }
     };
+    // Known only here of a pipeline that was given the next id.
+    if change.parent_pipeline_id == Some(Some(PipelineId(id))) {
+        return Ok(Announced::OwnParent);
+    }
     let query = sqlx::query(CHANGE_PIPELINE)
         .bind(id)
         .bind(change.ref_name.as_deref())
@@ -533,23 +540,26 @@ async fn newer_pipeline(
     Ok(is_newer.then(|| hook.pipeline.clone()))
 }
 
-/// What of a hook's job is to be written; a job that is over does not begin again.
-async fn newer_job(
+/// Whether a hook's job is to be written; a job that is over does not begin again. One of another
+/// project is, and refused there.
+async fn is_newer_job(
     transaction: &mut Transaction<'_>,
+    project: ProjectId,
     id: JobId,
     change: &JobChange,
-) -> Result<Option<JobChange>, CatalogError> {
-    let Some(row) = transaction.find_optional(sqlx::query(JOB).bind(id.0)).await? else {
-        return Ok(Some(change.clone()));
-    };
+) -> Result<bool, CatalogError> {
+    let row = transaction.find_optional(sqlx::query(JOB).bind(id.0)).await?;
+    let Some(row) = row else { return Ok(true) };
+    if project != ProjectId(rows::get(&row, "project_id")?) {
+        return Ok(true);
+    }
     let known = State {
         phase: rows::word::<JobStatus>(&row, "status")?.phase(),
         finished_at: rows::get::<Option<i64>>(&row, "finished_at")?.map(UtcMillis),
     };
-    let is_newer = change.status.is_none_or(|status| {
+    Ok(change.status.is_none_or(|status| {
         known.is_older_than(status.phase(), change.details.finished_at.flatten(), None)
-    });
-    Ok(is_newer.then(|| change.clone()))
+    }))
 }
 
 /// How far something is known to have come.

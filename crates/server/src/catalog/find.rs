@@ -181,7 +181,9 @@ pub(super) async fn running_job(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sqlx::Row;
+    use sqlx::{AssertSqlSafe, Row};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     /// What the query planner does, one line a step.
     async fn plan(sqlite: &Sqlite, question: &str) -> Vec<String> {
@@ -232,5 +234,66 @@ mod tests {
         // One sort, of the window's jobs; none of the pipelines.
         let sorts = plan.iter().filter(|step| step.contains("TEMP B-TREE")).count();
         assert_eq!(sorts, 1, "{plan:#?}");
+    }
+    /// How many instructions SQLite's machine runs to answer, in a catalog of so many pipelines.
+    ///
+    /// One in ten is of `main` and has ten children, of which the last has the job; all but the
+    /// newest of `release` failed; the others have a ref each.
+    async fn instructions(pipelines: i64, questions: &[(&str, &str, i64, bool)]) -> Vec<u64> {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = Sqlite::open(folder.path()).await.unwrap();
+        let rows = format!(
+            "INSERT INTO projects VALUES (1, 'group/app', 'public', 1, 0, '[]');
+             INSERT INTO blobs VALUES (zeroblob(32), 1, 1, 0, 0);
+             WITH RECURSIVE numbers (n) AS
+                 (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {pipelines} - 1)
+             INSERT INTO pipelines
+                 (id, project_id, ref, status, parent_pipeline_id, created_at)
+                 SELECT 20 * n + 1, 1,
+                     CASE n % 10 WHEN 0 THEN 'main' WHEN 1 THEN 'release' ELSE 'ref/' || n END,
+                     CASE WHEN n % 10 = 1 AND n > 1 THEN 'failed' ELSE 'success' END, NULL, 0
+                 FROM numbers
+                 UNION ALL SELECT 20 * n + 1 + c.value, 1, 'main', 'success', 20 * n + 1, 0
+                 FROM numbers, json_each('[1,2,3,4,5,6,7,8,9,10]') AS c WHERE n % 10 = 0;
+             INSERT INTO jobs (id, project_id, pipeline_id, name, status, created_at)
+                 SELECT id, 1, id, CASE WHEN id % 20 IN (1, 11) THEN 'build' ELSE 'lint' END,
+                     'success', 0 FROM pipelines WHERE ref <> 'main' OR id % 20 <> 1;
+             INSERT INTO archives SELECT id, zeroblob(32), 'a.zip', 0, NULL FROM jobs;"
+        );
+        let mut connection = sqlite.connect_watcher().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut connection).await.unwrap();
+        let count = Arc::new(AtomicU64::new(0));
+        let mut counts = Vec::new();
+        for &(ref_name, job, window, is_there) in questions {
+            let counter = Arc::clone(&count);
+            connection.lock_handle().await.unwrap().set_progress_handler(1, move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+                true
+            });
+            let query = sqlx::query(LATEST).bind(1_i64).bind(ref_name).bind(job).bind(window);
+            let query = query.bind(0_i64).bind(false).bind(FAMILY_DEPTH);
+            count.store(0, Ordering::Relaxed);
+            let row = query.fetch_optional(&mut connection).await.unwrap();
+            counts.push(count.load(Ordering::Relaxed));
+            assert_eq!(row.is_some(), is_there, "{ref_name} {job} {window}");
+        }
+        counts
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_latest_job_takes_the_same_work_however_many_pipelines_there_are() {
+        let questions = [
+            ("main", "build", 1, true),
+            ("main", "absent", 1, false),
+            ("release", "build", 1, true),
+            ("ref/2", "build", 1, true),
+            ("absent", "build", 1, false),
+        ];
+        let few = instructions(30, &questions).await;
+        assert!(few.iter().all(|&count| (20..5000).contains(&count)), "{few:?}");
+        assert_eq!(instructions(20_000, &questions).await, few);
+        let search = [("main", "build", RECENT_PIPELINES, true), ("main", "x", 100, false)];
+        let few = instructions(1000, &search).await;
+        assert_eq!(instructions(20_000, &search).await, few);
     }
 }

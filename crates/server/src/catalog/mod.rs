@@ -489,6 +489,9 @@ impl Catalog {
     /// [`CatalogError::Database`], [`CatalogError::Corrupt`].
     pub async fn sweep_expired(&self, now: UtcMillis) -> Result<u64, CatalogError> {
         let Database::Sqlite(sqlite) = &self.database;
+        if !retention::has_expired(sqlite, now).await? {
+            return Ok(0);
+        }
         retention::sweep(sqlite, self.cache.invalidate(), now).await
     }
 

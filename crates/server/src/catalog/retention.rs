@@ -10,12 +10,16 @@ use crate::store::Sha256Digest;
 /// Files that one transaction of the sweeper takes off their jobs.
 const SWEPT_AT_ONCE: i64 = 256;
 
+const SWEEP: &str = "sweep artifacts";
+
 const KEEP_ARCHIVE: &str = "UPDATE archives SET expires_at = NULL
     WHERE job_id = $2
       AND EXISTS (SELECT 1 FROM jobs WHERE id = $2 AND project_id = $1
                   AND (locked OR archives.expires_at IS NULL OR archives.expires_at > $3))";
 const KEEP_REPORTS: &str = "UPDATE reports SET expires_at = NULL
-    WHERE job_id = $1 AND (expires_at IS NULL OR expires_at > $2)";
+    WHERE job_id = $1
+      AND (expires_at IS NULL OR expires_at > $2
+           OR EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND locked))";
 
 const ARCHIVES_OF_JOB: &str = "SELECT job_id, sha256 FROM archives
     WHERE job_id = (SELECT id FROM jobs WHERE id = $2 AND project_id = $1)";
@@ -128,6 +132,14 @@ pub(super) async fn expire_project(
     Ok(expired)
 }
 
+/// Whether a sweep would find something. Mostly it would not, and this makes nobody wait and ends
+/// nothing that is kept in memory.
+pub(super) async fn has_expired(sqlite: &Sqlite, now: UtcMillis) -> Result<bool, CatalogError> {
+    let one = |sql: &'static str| sqlx::query(sql).bind(now.0).bind(1_i64);
+    Ok(sqlite.find_optional(SWEEP, one(EXPIRED_ARCHIVES)).await?.is_some()
+        || sqlite.find_optional(SWEEP, one(EXPIRED_REPORTS)).await?.is_some())
+}
+
 /// Takes expired files off their jobs, a batch; says how many, and none when all is done.
 pub(super) async fn sweep(
     sqlite: &Sqlite,
@@ -135,14 +147,7 @@ pub(super) async fn sweep(
     now: UtcMillis,
 ) -> Result<u64, CatalogError> {
     let expired = |sql: &'static str| sqlx::query(sql).bind(now.0).bind(SWEPT_AT_ONCE);
-    // Asked outside of a transaction first: mostly there is nothing, and nobody has to wait.
-    let operation = "sweep artifacts";
-    if sqlite.find_optional(operation, expired(EXPIRED_ARCHIVES)).await?.is_none()
-        && sqlite.find_optional(operation, expired(EXPIRED_REPORTS)).await?.is_none()
-    {
-        return Ok(0);
-    }
-    let mut transaction = sqlite.begin(operation).await?;
+    let mut transaction = sqlite.begin(SWEEP).await?;
     let archives = transaction.find_all(expired(EXPIRED_ARCHIVES)).await?;
     let reports = transaction.find_all(expired(EXPIRED_REPORTS)).await?;
     let taken = take_off(&mut transaction, &archives, &reports).await?;

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use sqlx::ConnectOptions;
@@ -25,6 +25,9 @@ pub(super) const FILE_NAME: &str = "catalog.sqlite";
 
 /// How long a statement waits for another process's write, and a request for a connection.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Between two attempts where SQLite does not wait itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Connections that read. A warm request uses none; each is a thread of its own.
 const READERS: u32 = 4;
@@ -59,8 +62,7 @@ impl Sqlite {
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
 
-        let writer =
-            pool(1).connect_with(options.clone()).await.map_err(failed("open its file"))?;
+        let writer = connect_writer(&options).await?;
         let readers = pool(READERS).connect_lazy_with(options.clone().pragma("query_only", "1"));
         let sqlite = Self { options, writer, readers, statements: AtomicU64::new(0) };
         migrate::migrate(&sqlite).await?;
@@ -166,6 +168,21 @@ impl Transaction<'_> {
 
 pub(super) fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> CatalogError {
     move |source| CatalogError::Database { operation, source }
+}
+
+/// The connection that writes. Of two processes that turn a new file to WAL at once, SQLite refuses
+/// one without waiting, since neither could go on while both wait.
+async fn connect_writer(options: &SqliteConnectOptions) -> Result<SqlitePool, CatalogError> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let connected = pool(1).connect_with(options.clone()).await;
+        match connected.map_err(failed("open its file")) {
+            Err(error) if error.is_busy() && Instant::now() < deadline => {
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            connected => return connected,
+        }
+    }
 }
 
 /// Connections stay open, with their prepared statements, as long as the catalog.

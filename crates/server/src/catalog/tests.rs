@@ -1,3 +1,12 @@
+mod announce;
+mod handover;
+mod hooks;
+mod latest;
+mod lists;
+mod migration;
+mod retention;
+mod scene;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
