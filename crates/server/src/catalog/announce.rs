@@ -1,8 +1,5 @@
-//! Projects, pipelines and jobs as other systems announce them.
-//!
-//! Two ways in. An ingest route says what is so: what it says is written. A webhook says what was
-//! so when it was sent: it may come late, twice, or before what it belongs to, so its state counts
-//! only where it is newer than what is known.
+//! Projects, pipelines and jobs as other systems announce them: what is said is written. Webhooks,
+//! which say what was so when they were sent, are judged in `hook` first.
 
 use super::cache::Invalidate;
 use super::change::{DetailsChange, JobChange, PipelineChange, ProjectChange};
@@ -11,12 +8,12 @@ use super::push::{CLAIM_ID, MAX_JOB_NAME_LEN, MAX_REF_LEN, PIPELINE_OF_ID, check
 use super::rows;
 use super::sqlite::{Query, Sqlite, Transaction};
 use super::{
-    CatalogError, JobId, JobStatus, MAX_ID, Phase, PipelineId, PipelineStatus, Project, ProjectId,
+    CatalogError, JobId, JobStatus, MAX_ID, PipelineId, PipelineStatus, Project, ProjectId,
     ProjectPath, UtcMillis, Visibility,
 };
 use crate::credential::TokenDigest;
 
-const OPERATION: &str = "record an announcement";
+pub(super) const OPERATION: &str = "record an announcement";
 
 /// Tokens that a running job has at most; the oldest go.
 const JOB_TOKENS: i64 = 16;
@@ -50,7 +47,7 @@ const CHANGE_PIPELINE: &str = "UPDATE pipelines SET
     user_json = CASE WHEN $21 THEN $22 ELSE user_json END
     WHERE id = $1";
 
-const JOB: &str = "SELECT project_id, status, finished_at FROM jobs WHERE id = $1";
+pub(super) const JOB: &str = "SELECT project_id, status, finished_at FROM jobs WHERE id = $1";
 const ADD_JOB: &str = "INSERT INTO jobs (id, project_id, pipeline_id, name, status, created_at)
     VALUES ($1, $2, $3, $4, $5, $6)";
 const CHANGE_JOB: &str = "UPDATE jobs SET
@@ -71,11 +68,6 @@ const CHANGE_JOB: &str = "UPDATE jobs SET
     user_json = CASE WHEN $21 THEN $22 ELSE user_json END,
     runner_json = CASE WHEN $23 THEN $24 ELSE runner_json END
     WHERE id = $1";
-/// All jobs of a name but the newest were retried.
-const RETIRE_OLDER: &str = "UPDATE jobs SET retried = $3
-    WHERE pipeline_id = $1 AND name = $2 AND retried = $4
-      AND id < (SELECT MAX(id) FROM jobs WHERE pipeline_id = $1 AND name = $2)";
-
 const ADD_JOB_TOKEN: &str =
     "INSERT INTO job_tokens (digest, job_id, created_at) VALUES ($1, $2, $3)";
 /// All but the one just given ($3), whatever the clock says, and so many of the others.
@@ -118,25 +110,6 @@ pub struct AnnouncedJob {
     pub id: JobId,
     /// Whether it runs: then the token that came with the announcement is valid.
     pub is_running: bool,
-}
-
-/// What a webhook tells.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HookReport {
-    /// The project's path.
-    pub project: ProjectPath,
-    /// The project's number over there, for a project that is new here.
-    pub project_id: Option<ProjectId>,
-    /// Who sees it, for a project that is new here; private where it is not said.
-    pub visibility: Option<Visibility>,
-    /// The pipeline.
-    pub pipeline_id: PipelineId,
-    /// What is said of it; with a job alone, only what is needed to make it.
-    pub pipeline: PipelineChange,
-    /// Whether the state of the pipeline is what is reported, and not just mentioned.
-    pub is_about_pipeline: bool,
-    /// Its jobs.
-    pub jobs: Vec<(JobId, JobChange)>,
 }
 
 pub(super) async fn put_project(
@@ -218,54 +191,8 @@ pub(super) async fn put_job(
     Ok(Announced::Done(job))
 }
 
-pub(super) async fn record_hook(
-    sqlite: &Sqlite,
-    invalidate: Invalidate<'_>,
-    hook: &HookReport,
-    now: UtcMillis,
-) -> Result<Announced<()>, CatalogError> {
-    let mut transaction = sqlite.begin(OPERATION).await?;
-    let project = match find_project(&mut transaction, &hook.project).await? {
-        Some(project) => project.id,
-        None => {
-            let visibility = hook.visibility.unwrap_or(Visibility::Private);
-            let change = ProjectChange::default();
-            let id = hook.project_id;
-            add_project(&mut transaction, id, &hook.project, visibility, &change, now).await?
-        }
-    };
-    let pipeline = newer_pipeline(&mut transaction, hook).await?;
-    if let Some(change) = pipeline {
-        let id = Some(hook.pipeline_id);
-        match write_pipeline(&mut transaction, project, id, &change, now).await? {
-            Announced::Done(_) => {}
-            other => return Ok(other.map(drop)),
-        }
-    } else if !owns_pipeline(&mut transaction, project, hook.pipeline_id).await? {
-        return Ok(Announced::OtherProject);
-    }
-    for (id, change) in &hook.jobs {
-        if !is_newer_job(&mut transaction, project, *id, change).await? {
-            continue;
-        }
-        let change = JobChange { pipeline_id: Some(hook.pipeline_id), ..change.clone() };
-        match write_job(&mut transaction, project, Some(*id), &change, now).await? {
-            Announced::Done(_) => {}
-            other => return Ok(other.map(drop)),
-        }
-        if let Some(name) = &change.name {
-            let query = sqlx::query(RETIRE_OLDER);
-            let query = query.bind(hook.pipeline_id.0).bind(&**name).bind(true).bind(false);
-            transaction.write(query).await?;
-        }
-    }
-    transaction.commit().await?;
-    drop(invalidate);
-    Ok(Announced::Done(()))
-}
-
 impl<T> Announced<T> {
-    fn map<U>(self, done: impl FnOnce(T) -> U) -> Announced<U> {
+    pub(super) fn map<U>(self, done: impl FnOnce(T) -> U) -> Announced<U> {
         match self {
             Self::Done(value) => Announced::Done(done(value)),
             Self::Missing(field) => Announced::Missing(field),
@@ -277,7 +204,7 @@ impl<T> Announced<T> {
     }
 }
 
-async fn find_project(
+pub(super) async fn find_project(
     transaction: &mut Transaction<'_>,
     path: &ProjectPath,
 ) -> Result<Option<Project>, CatalogError> {
@@ -286,7 +213,7 @@ async fn find_project(
 }
 
 /// Makes a project, with the number that is asked for where it is free.
-async fn add_project(
+pub(super) async fn add_project(
     transaction: &mut Transaction<'_>,
     asked: Option<ProjectId>,
     path: &ProjectPath,
@@ -341,7 +268,7 @@ fn check_id(id: i64) -> Result<(), CatalogError> {
     if (1..=MAX_ID).contains(&id) { Ok(()) } else { Err(CatalogError::IdOutOfRange { id }) }
 }
 
-async fn owns_pipeline(
+pub(super) async fn owns_pipeline(
     transaction: &mut Transaction<'_>,
     project: ProjectId,
     id: PipelineId,
@@ -352,7 +279,7 @@ async fn owns_pipeline(
     }
 }
 
-async fn write_pipeline(
+pub(super) async fn write_pipeline(
     transaction: &mut Transaction<'_>,
     project: ProjectId,
     id: Option<PipelineId>,
@@ -410,7 +337,7 @@ async fn write_pipeline(
     Ok(Announced::Done(PipelineId(id)))
 }
 
-async fn write_job(
+pub(super) async fn write_job(
     transaction: &mut Transaction<'_>,
     project: ProjectId,
     id: Option<JobId>,
@@ -515,107 +442,4 @@ fn bind_details<'q>(query: Query<'q>, change: &'q DetailsChange) -> Query<'q> {
         json.as_ref().map(|json| json.as_ref().map(|json| &*json.0))
     };
     nullable(nullable(query, json(&change.commit)), json(&change.user))
-}
-
-/// What of a hook's pipeline is to be written; `None` where all of it is older than what is known.
-async fn newer_pipeline(
-    transaction: &mut Transaction<'_>,
-    hook: &HookReport,
-) -> Result<Option<PipelineChange>, CatalogError> {
-    let row =
-        transaction.find_optional(sqlx::query(PIPELINE_OF_ID).bind(hook.pipeline_id.0)).await?;
-    let Some(row) = row else { return Ok(Some(hook.pipeline.clone())) };
-    if !hook.is_about_pipeline {
-        return Ok(None);
-    }
-    let known = State {
-        phase: rows::word::<PipelineStatus>(&row, "status")?.phase(),
-        finished_at: rows::get::<Option<i64>>(&row, "finished_at")?.map(UtcMillis),
-    };
-    // A pipeline goes on after it was over when one of its jobs is retried.
-    let begun = hook.jobs.iter().filter_map(|(_, job)| job.details.started_at.flatten()).max();
-    let is_newer = hook.pipeline.status.is_none_or(|status| {
-        known.is_older_than(status.phase(), hook.pipeline.details.finished_at.flatten(), begun)
-    });
-    Ok(is_newer.then(|| hook.pipeline.clone()))
-}
-
-/// Whether a hook's job is to be written; a job that is over does not begin again. One of another
-/// project is, and refused there.
-async fn is_newer_job(
-    transaction: &mut Transaction<'_>,
-    project: ProjectId,
-    id: JobId,
-    change: &JobChange,
-) -> Result<bool, CatalogError> {
-    let row = transaction.find_optional(sqlx::query(JOB).bind(id.0)).await?;
-    let Some(row) = row else { return Ok(true) };
-    if project != ProjectId(rows::get(&row, "project_id")?) {
-        return Ok(true);
-    }
-    let known = State {
-        phase: rows::word::<JobStatus>(&row, "status")?.phase(),
-        finished_at: rows::get::<Option<i64>>(&row, "finished_at")?.map(UtcMillis),
-    };
-    Ok(change.status.is_none_or(|status| {
-        known.is_older_than(status.phase(), change.details.finished_at.flatten(), None)
-    }))
-}
-
-/// How far something is known to have come.
-#[derive(Clone, Copy, Debug)]
-struct State {
-    phase: Phase,
-    finished_at: Option<UtcMillis>,
-}
-
-impl State {
-    /// Whether a report of this phase was made later. `begun` is when the latest job began that the
-    /// report tells of.
-    fn is_older_than(
-        self,
-        phase: Phase,
-        finished_at: Option<UtcMillis>,
-        begun: Option<UtcMillis>,
-    ) -> bool {
-        match phase.cmp(&self.phase) {
-            std::cmp::Ordering::Greater => true,
-            std::cmp::Ordering::Equal if phase == Phase::Over => finished_at >= self.finished_at,
-            std::cmp::Ordering::Equal => true,
-            std::cmp::Ordering::Less => {
-                self.finished_at.zip(begun).is_some_and(|(finished, begun)| begun > finished)
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_counts_where_it_is_newer() {
-        use Phase::{Over, Running, Waiting};
-        let at = |millis: i64| (millis > 0).then_some(UtcMillis(millis));
-        #[rustfmt::skip]
-        let table = [
-            // name, known phase and end, reported phase, end, latest begin of a job; newer
-            ("it goes on", Waiting, 0, Running, 0, 0, true),
-            ("it ends", Running, 0, Over, 5, 0, true),
-            ("it ends unseen", Waiting, 0, Over, 5, 0, true),
-            ("the same again", Over, 5, Over, 5, 0, true),
-            ("an earlier end", Over, 5, Over, 4, 0, false),
-            ("a later end", Over, 5, Over, 6, 0, true),
-            ("an end without a time", Over, 5, Over, 0, 0, false),
-            ("late: it ran", Over, 5, Running, 0, 4, false),
-            ("late: it ran, no job", Over, 5, Running, 0, 0, false),
-            ("retried: a job began since", Over, 5, Running, 0, 6, true),
-            ("late: it waited", Running, 0, Waiting, 0, 0, false),
-            ("running still", Running, 0, Running, 0, 0, true),
-        ];
-        for (name, phase, finished, reported, end, begun, expected) in table {
-            let known = State { phase, finished_at: at(finished) };
-            assert_eq!(known.is_older_than(reported, at(end), at(begun)), expected, "{name}");
-        }
-    }
 }

@@ -11,6 +11,9 @@
 //! tokens is judged at use, against the caller's clock. The SQL is the common subset
 //! of SQLite and PostgreSQL, each topic's in its own file; only `schema` and `sqlite` are about
 //! one database. Every call but the `cached_` ones needs a tokio runtime with time enabled.
+//!
+//! This file is long since it is the whole of the catalog's face, one short method for each
+//! question: memory first, the generation before the question, the work in another file.
 
 mod announce;
 mod blobs;
@@ -20,6 +23,7 @@ mod details;
 mod error;
 mod find;
 mod handover;
+mod hook;
 mod migrate;
 mod model;
 mod path;
@@ -44,12 +48,13 @@ use crate::store::Sha256Digest;
 use cache::{Cache, WATCH_INTERVAL};
 use sqlite::Sqlite;
 
-pub use announce::{Announced, AnnouncedJob, AnnouncedPipeline, HookReport};
+pub use announce::{Announced, AnnouncedJob, AnnouncedPipeline};
 pub use cache::Generation;
 pub use change::{DetailsChange, JobChange, Json, PipelineChange, ProjectChange};
 pub use details::{Details, JobDetails, PipelineDetails, Report};
 pub use error::CatalogError;
 pub use handover::{HandedFile, Handover, HandoverOutcome, UploadingJob};
+pub use hook::HookReport;
 pub use model::{
     Archive, ArchiveState, ArtifactsAccess, Blob, Job, JobId, JobStatus, Latest, MAX_ID, Phase,
     PipelineId, PipelineStatus, Project, ProjectId, RunningJob, Token, TokenId, UtcMillis,
@@ -417,7 +422,7 @@ impl Catalog {
         now: UtcMillis,
     ) -> Result<Announced<()>, CatalogError> {
         let Database::Sqlite(sqlite) = &self.database;
-        announce::record_hook(sqlite, self.cache.invalidate(), hook, now).await
+        hook::record(sqlite, self.cache.invalidate(), hook, now).await
     }
 
     /// The job that somebody wants to hand in for.

@@ -233,7 +233,7 @@ pub struct Job {
     pub project_id: ProjectId,
     /// The pipeline that it belongs to.
     pub pipeline_id: PipelineId,
-    /// Its name, unique among the jobs of a pipeline that are not retried.
+    /// Its name; of several in a pipeline that are not retried, the newest job counts.
     pub name: Arc<str>,
     /// Its stage.
     pub stage: Arc<str>,
