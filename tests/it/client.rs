@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
@@ -74,7 +74,7 @@ pub(crate) enum Protocol {
 
 pub(crate) const PROTOCOLS: [Protocol; 2] = [Protocol::Http1, Protocol::Http2];
 
-type Body = Empty<Bytes>;
+type Body = Full<Bytes>;
 
 enum Sender {
     Http1(http1::SendRequest<Body>),
@@ -138,6 +138,17 @@ impl Client {
         target: &str,
         headers: &[(&str, &str)],
     ) -> Result<Answer, hyper::Error> {
+        self.try_send_body(method, target, headers, Bytes::new()).await
+    }
+
+    /// As [`Client::try_send`], with a body.
+    pub(crate) async fn try_send_body(
+        &mut self,
+        method: &Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, hyper::Error> {
         let usable = match &mut self.sender {
             None => false,
             Some(Sender::Http1(sender)) => sender.ready().await.is_ok(),
@@ -157,7 +168,7 @@ impl Client {
             request = request.header(*name, *value);
         }
         let request =
-            request.body(Body::new()).expect("a test writes requests that hyper can send");
+            request.body(Body::new(body)).expect("a test writes requests that hyper can send");
         let exchange = async {
             let response = match self.sender.as_mut().expect("opened above") {
                 Sender::Http1(sender) => sender.send_request(request).await?,
@@ -181,6 +192,18 @@ impl Client {
         headers: &[(&str, &str)],
     ) -> Answer {
         let answer = self.try_send(method, target, headers).await;
+        answer.unwrap_or_else(|error| panic!("{method} {target}: {error}"))
+    }
+
+    /// As [`Client::send`], with a body.
+    pub(crate) async fn send_body(
+        &mut self,
+        method: &Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Answer {
+        let answer = self.try_send_body(method, target, headers, body).await;
         answer.unwrap_or_else(|error| panic!("{method} {target}: {error}"))
     }
 

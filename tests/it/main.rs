@@ -12,6 +12,7 @@ mod bad_input;
 mod corrupted;
 mod download_by_curl;
 mod engine;
+mod gitlab_behaviour;
 mod http_semantics;
 mod program;
 mod read_plans;

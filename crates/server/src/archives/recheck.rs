@@ -1,4 +1,5 @@
-//! Makes a new sidecar for an archive that has none, in the background.
+//! Verifies an archive that has no sidecar, and makes one, in the background: after an upload, and
+//! where one was lost.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,10 +84,10 @@ pub(super) fn start(shared: &Arc<Shared>, sha256: &Sha256Digest) {
                     open.retire();
                 }
                 shared.rechecks.forget(&sha256);
-                tracing::info!(%sha256, "verified an archive again");
+                tracing::info!(%sha256, "verified an archive");
             }
             Ok(Err(error)) => {
-                tracing::error!(%sha256, %error, "cannot verify an archive again");
+                tracing::error!(%sha256, %error, "cannot verify an archive");
                 if error.passes() {
                     shared.rechecks.forget(&sha256);
                 }

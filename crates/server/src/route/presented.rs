@@ -52,7 +52,7 @@ impl fmt::Debug for TokenText {
 pub enum TokenKind {
     /// A token of a person or a program: `private_token`, `PRIVATE-TOKEN`.
     Access,
-    /// `Authorization: Bearer`, which carries an access token or, as in GitLab, a job token.
+    /// `Authorization: Bearer`, which carries an access token.
     Bearer,
     /// The token of a running job: `job_token`, `JOB-TOKEN`.
     Job,

@@ -2,7 +2,6 @@
 
 use super::{FormRule, UploadError};
 use crate::reply::is_unseen;
-use crate::route::TokenText;
 
 /// Bytes of a field, at most.
 pub(super) const MAX_FIELD_LEN: usize = 4_096;
@@ -25,24 +24,16 @@ pub struct Form {
     pub artifact_format: Option<String>,
     /// What the file is; see [`super::Kind`].
     pub artifact_type: Option<String>,
-    /// The field `job_token` or `token`, unchecked.
-    pub job_token: Option<TokenText>,
 }
 
 impl Form {
-    /// Takes a field; an unknown one means nothing.
+    /// Takes a field; an unknown one means nothing. So does a token: who asks is settled before a byte
+    /// of the form is.
     pub(super) fn set(&mut self, name: &str, value: &[u8]) -> Result<(), UploadError> {
         let (slot, name) = match name {
             "expire_in" => (&mut self.expire_in, "expire_in"),
             "artifact_format" => (&mut self.artifact_format, "artifact_format"),
             "artifact_type" => (&mut self.artifact_type, "artifact_type"),
-            "job_token" | "token" => {
-                let token = TokenText::new(text("job_token", value)?);
-                return match self.job_token.replace(token) {
-                    None => Ok(()),
-                    Some(_) => Err(UploadError::Repeated { name: "job_token" }),
-                };
-            }
             _ => return Ok(()),
         };
         match slot.replace(text(name, value)?) {
@@ -116,16 +107,14 @@ mod tests {
     fn a_known_field_is_given_once_and_as_text() {
         let mut form = Form::default();
         form.set("expire_in", b"1 day").unwrap();
-        form.set("token", b"glcbt-1").unwrap();
         form.set("whatever", b"\xff").unwrap();
         form.set("whatever", b"\xff").unwrap();
         assert_eq!(form.expire_in.as_deref(), Some("1 day"));
-        assert_eq!(form.job_token.as_ref().unwrap().reveal(), "glcbt-1");
+        form.set("token", b"glcbt-1").unwrap();
         assert!(!format!("{form:?}").contains("glcbt"), "{form:?}");
 
         let table = [
             ("expire_in", &b"1 day"[..], UploadError::Repeated { name: "expire_in" }),
-            ("job_token", b"glcbt-1", UploadError::Repeated { name: "job_token" }),
             ("artifact_type", b"\xff", UploadError::Invalid { name: "artifact_type" }),
             ("artifact_format", b"\xc3", UploadError::Invalid { name: "artifact_format" }),
         ];

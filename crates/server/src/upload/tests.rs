@@ -236,7 +236,6 @@ fn expect_runner_form(received: &Received, expected: &[u8]) {
     assert_eq!(received.form.artifact_format.as_deref(), Some("zip"));
     assert_eq!(received.form.artifact_type.as_deref(), Some("archive"));
     assert_eq!(received.form.expire_in.as_deref(), Some("1 week"));
-    assert!(received.form.job_token.is_none());
 }
 
 /// What looks like the form's own boundaries, and almost is.
