@@ -83,7 +83,7 @@ enum Sender {
 
 /// The runtime of all connections: they go on, and answer a server that says it will stop, while a
 /// test's own thread waits for that server's end.
-fn connections() -> &'static Runtime {
+pub(crate) fn connections() -> &'static Runtime {
     static CONNECTIONS: OnceLock<Runtime> = OnceLock::new();
     CONNECTIONS.get_or_init(|| {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -167,7 +168,8 @@ pub(crate) struct Pushed {
 /// A program that goes on until it is stopped, and what it prints.
 pub(crate) struct Running {
     child: Child,
-    lines: Receiver<String>,
+    /// Shared by the threads of a test that share the server.
+    lines: Mutex<Receiver<String>>,
     log: PathBuf,
     _log_folder: tempfile::TempDir,
 }
@@ -188,12 +190,12 @@ impl Running {
                 let _ = sender.send(line);
             }
         });
-        Self { child, lines, log, _log_folder: log_folder }
+        Self { child, lines: Mutex::new(lines), log, _log_folder: log_folder }
     }
 
     /// The next line of standard output; `None` when `wait` passed without one, or at its end.
     pub(crate) fn line(&self, wait: Duration) -> Option<String> {
-        self.lines.recv_timeout(wait).ok()
+        self.lines.lock().expect("no panic while it is held").recv_timeout(wait).ok()
     }
 
     /// Waits for a line that begins with `prefix`, and gives what follows it.
@@ -227,6 +229,12 @@ impl Running {
         let own = rustix::process::Pid::from_child(&self.child);
         // The child may be gone already; it has not been waited for, so the id is still its own.
         let _ = rustix::process::kill_process(own, rustix::process::Signal::TERM);
+    }
+
+    /// Ends the program as a crash does: it may do nothing about it.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a child can be waited for");
     }
 
     /// Whether the program has not ended yet.

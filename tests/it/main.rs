@@ -18,4 +18,5 @@ mod program;
 mod read_plans;
 mod real_archives;
 mod resolution;
+mod uploads;
 mod writers;

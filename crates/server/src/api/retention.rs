@@ -1,11 +1,13 @@
 //! Artifacts are kept, deleted, or let go (endpoints F, G and H).
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use http::request::Parts;
 
 use super::job_entity::JobEntity;
 use super::{Answer, App, answer};
-use crate::catalog::JobId;
+use crate::catalog::{Catalog, CatalogError, JobId};
 use crate::credential::Role;
 use crate::reply::{Conflict, Failure};
 use crate::route::{ProjectKey, Query};
@@ -50,7 +52,9 @@ impl App {
             return Err(Failure::Conflict(Conflict::UploadInProgress));
         }
         let deleted = self
-            .ask(move |catalog| async move { catalog.delete_artifacts(project, job).await })
+            .ask_to_delete(
+                move |catalog| async move { catalog.delete_artifacts(project, job).await },
+            )
             .await?;
         tracing::info!(project = project.0, job = job.0, files = deleted, "deleted artifacts");
         Ok(answer::no_content())
@@ -66,9 +70,29 @@ impl App {
         let visit = self.admit_change(head, query, project, Role::Maintainer).await?;
         let (project, now) = (visit.project.id, visit.now);
         let expired = self
-            .ask(move |catalog| async move { catalog.expire_artifacts(project, now).await })
+            .ask_to_delete(
+                move |catalog| async move { catalog.expire_artifacts(project, now).await },
+            )
             .await?;
         tracing::info!(project = project.0, archives = expired, "let artifacts expire");
         answer::message(StatusCode::ACCEPTED, "202 Accepted")
+    }
+
+    /// As [`App::ask`]; where the disk is full, once more with the room that is kept back for this.
+    async fn ask_to_delete<T, F>(&self, question: impl Fn(Arc<Catalog>) -> F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, CatalogError>> + Send + 'static,
+    {
+        match self.ask(&question).await {
+            Err(full @ Failure::InsufficientStorage { .. }) => {
+                if let Err(error) = self.archives.store().give_up_reserve() {
+                    tracing::error!(label = error.label(), %error, "cannot make room for a deletion");
+                    return Err(full);
+                }
+                self.ask(&question).await
+            }
+            outcome => outcome,
+        }
     }
 }

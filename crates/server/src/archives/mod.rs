@@ -170,6 +170,12 @@ impl Archives {
         self.shared.rechecks.forget(sha256);
     }
 
+    /// Closes the files of archives that were let go of: the cache itself does so only while it is
+    /// asked for others, and an open file takes its room on the disk for as long.
+    pub fn close_forgotten(&self) {
+        self.shared.open.run_pending_tasks();
+    }
+
     /// Has an archive verified that was stored just now, in the background, unless its verdicts are
     /// there. Looks at the disk, briefly.
     pub fn verify_soon(&self, sha256: &Sha256Digest) {

@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
     SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Connection};
 
 use super::{CatalogError, migrate};
 use crate::store::Operation;
@@ -175,7 +175,13 @@ pub(super) fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Cat
 async fn connect_writer(options: &SqliteConnectOptions) -> Result<SqlitePool, CatalogError> {
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
-        let connected = pool(1).connect_with(options.clone()).await;
+        // A full disk or a failing one makes SQLite itself end a transaction. sqlx, whose own
+        // rollback fails then, takes the connection for one with a transaction for ever.
+        let writer = pool(1).before_acquire(|connection, _| {
+            let is_usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_usable) })
+        });
+        let connected = writer.connect_with(options.clone()).await;
         match connected.map_err(failed("open its file")) {
             Err(error) if error.is_busy() && Instant::now() < deadline => {
                 tokio::time::sleep(BUSY_PAUSE).await;

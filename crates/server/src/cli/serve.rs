@@ -24,7 +24,7 @@ use crate::listen::{Bounds, Listeners, Shares, default_address, raise_limit};
 use crate::store::{ServeLock, Store, recover};
 
 /// The longest time that can be set, in seconds: a day.
-const LONGEST_TIME: u64 = 24 * 60 * 60;
+pub(super) const LONGEST_TIME: u64 = 24 * 60 * 60;
 
 /// Serve the archives of a data folder
 ///

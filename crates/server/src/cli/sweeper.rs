@@ -36,11 +36,20 @@ pub(super) async fn run(app: Arc<App>, lock: Arc<ServeLock>, interval: Duration)
 }
 
 async fn sweep_once(app: &App) -> Result<(), RecoverError> {
-    let swept = sweep(app.archives().store(), app.catalog(), UtcMillis::now()).await?;
+    let (store, catalog) = (app.archives().store(), app.catalog());
+    let swept = match sweep(store, catalog, UtcMillis::now()).await {
+        Err(error) if error.is_no_space() => {
+            store.give_up_reserve()?;
+            sweep(store, catalog, UtcMillis::now()).await?
+        }
+        outcome => outcome?,
+    };
     for sha256 in &swept.removed {
         app.archives().forget(sha256);
     }
     app.metrics().swept(&swept);
+    app.archives().close_forgotten();
+    store.keep_reserve()?;
     if !swept.is_nothing() {
         tracing::info!(
             expired = swept.expired,

@@ -6,6 +6,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use entryway::Limits;
 
+use super::serve::LONGEST_TIME;
 use crate::api::UploadTerms;
 use crate::upload::{ExpireIn, UploadBounds};
 
@@ -20,6 +21,10 @@ pub(super) struct TermArguments {
     /// Size of an uploaded archive or report at most, such as 500MB or 8GiB
     #[arg(long, value_name = "SIZE", default_value = "8GiB")]
     max_archive_size: ByteSize,
+    /// Seconds for which nothing may come of an upload
+    #[arg(long, value_name = "SECONDS", default_value_t = UploadBounds::default().idle.as_secs(),
+          value_parser = clap::value_parser!(u64).range(1..=LONGEST_TIME))]
+    upload_timeout: u64,
     /// How long artifacts live for which nobody says it: none, or a time such as "30 days"
     #[arg(long, value_name = "TIME", default_value = "none", value_parser = parse_expiry)]
     default_expiry: Expiry,
@@ -37,6 +42,7 @@ impl TermArguments {
         UploadTerms {
             bounds: UploadBounds {
                 max_len: Some(self.max_archive_size.as_u64()),
+                idle: Duration::from_secs(self.upload_timeout),
                 ..UploadBounds::default()
             },
             default_expiry: self.default_expiry.0,

@@ -7,6 +7,7 @@
 //!   blobs/ab/ab..ef.zip      0440, never modified once it has this name
 //!   blobs/ab/ab..ef.sidecar  derived from the archive; may be rebuilt at any time
 //!   tmp/                     what is being received; nothing here is ever served
+//!   reserve                  room for deletions on a full disk
 //!   quarantine/              blobs that no catalog row names, for 24 hours
 //! ```
 //!
@@ -23,6 +24,7 @@ mod error;
 mod lock;
 mod receive;
 mod recover;
+mod reserve;
 mod sidecar;
 mod sweep;
 mod temp;

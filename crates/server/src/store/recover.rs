@@ -46,6 +46,16 @@ pub enum RecoverError {
     Catalog(#[from] CatalogError),
 }
 
+impl RecoverError {
+    /// Whether the disk is full.
+    pub fn is_no_space(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_no_space(),
+            Self::Catalog(error) => error.is_no_space(),
+        }
+    }
+}
+
 /// Compares store and catalog and puts right what a crash left. It lists folders in place, so it
 /// belongs before the first request or on a runtime that may block; the lock is the proof that
 /// no other server works on the folder.
