@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, IF_NONE_MATCH};
+use http::header::IF_NONE_MATCH;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, StatusCode};
 use http_body::Body;
 
 use super::visit::{Credential, allow, credential};
@@ -15,10 +15,10 @@ use crate::announcement::{Hook, JobAnswer, PipelineAnswer, ProjectAnswer, ingest
 use crate::catalog::{
     Announced, HookReport, JobId, PipelineId, Project, ProjectPath, Token, UtcMillis,
 };
-use crate::credential::{TokenDigest, TokenSecret, ingest_access};
+use crate::credential::{Scope, TokenDigest, TokenSecret, ingest_access};
 use crate::reply::{Conflict, Failure};
 use crate::route::{ProjectKey, Query};
-use crate::upload::RequestBody;
+use crate::upload::{RequestBody, expect_no_coding};
 
 /// Bytes of an announcement.
 const ANNOUNCEMENT_LEN: u64 = 1 << 20;
@@ -110,8 +110,18 @@ impl App {
         };
         let digest = TokenDigest::of(text.as_bytes());
         let token = self.token(digest, UtcMillis::now()).await?.ok_or(Failure::Unauthorized)?;
+        // Which project it is about is known only from the body.
+        if !token.scopes.contains(Scope::Ingest) {
+            return Err(Failure::InsufficientScope);
+        }
+        let stopping = || Failure::ServiceUnavailable { reason: "stopping", retry_after: None };
+        // One at a time: it may be long, and takes several times its length while it is read.
+        let turn = self.hook_turn.acquire().await.map_err(|_| stopping())?;
         let body = collect(head, body, HOOK_LEN).await?;
-        let report = match Hook::parse(&body)? {
+        let parsing = tokio::task::spawn_blocking(move || Hook::parse(&body));
+        let hook = parsing.await.map_err(|_| stopping())?;
+        drop(turn);
+        let report = match hook? {
             Hook::Other => return answer::message(StatusCode::OK, "200 OK"),
             Hook::Pipeline(hook) => HookReport {
                 project: hook.project.path,
@@ -191,10 +201,7 @@ fn done<T>(announced: Announced<T>) -> Result<T, Failure> {
 
 /// Reads a small body whole.
 async fn collect(head: &Parts, body: &mut RequestBody, limit: u64) -> Result<Bytes, Failure> {
-    let is_coded = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"identity");
-    if head.headers.get_all(CONTENT_ENCODING).iter().any(is_coded) {
-        return Err(Failure::UnsupportedContentCoding);
-    }
+    expect_no_coding(&head.headers)?;
     let too_large = Failure::UploadTooLarge { limit };
     if body.size_hint().lower() > limit {
         return Err(too_large);

@@ -57,7 +57,7 @@ impl App {
         address: Address,
     ) -> Result<Answer, Failure> {
         let archive = self.open(visit, job).await?;
-        let cache_control = cache_control(visit, job, address, true);
+        let cache_control = cache_control(visit, job, address, archive.is_verified());
         if selection.is_whole() {
             return answer::archive(head, &archive, &cache_control);
         }

@@ -22,14 +22,15 @@ mod visit;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::request::Parts;
 use http::{Method, Response};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 pub use self::body::AnswerBody;
 use self::download::Address;
@@ -38,7 +39,7 @@ pub use self::metrics::Metrics;
 pub use self::upload::UploadTerms;
 use self::upload::Uploads;
 use crate::archives::Archives;
-use crate::catalog::{Catalog, CatalogError, JobId};
+use crate::catalog::{Catalog, CatalogError, JobId, ProjectStorage};
 use crate::openapi;
 use crate::reply::Failure;
 use crate::route::{Choice, Route, Selection, Target};
@@ -49,6 +50,12 @@ const MAX_FIELDS: usize = 64;
 
 /// The label of what is no failure.
 const OK: &str = "ok";
+
+/// How old the storage may be that `/-/metrics` tells.
+const STORAGE_AGE: Duration = Duration::from_secs(10);
+
+/// Uploads whose directories are read at a time: each may be of 256 MiB.
+const INSPECTIONS: usize = 2;
 
 /// An answer with its body.
 pub type Answer = Response<AnswerBody>;
@@ -66,6 +73,13 @@ pub struct App {
     terms: UploadTerms,
     uploads: Uploads,
     metrics: Arc<Metrics>,
+    /// For the one webhook that is being read.
+    hook_turn: Semaphore,
+    /// For the archives of uploads that are being looked into.
+    inspection_turns: Arc<Semaphore>,
+    storage: Mutex<Option<(Instant, Arc<[ProjectStorage]>)>>,
+    /// Where clients reach the server, without a slash at its end; empty where it is not known.
+    external_url: Box<str>,
 }
 
 /// An answer on its way.
@@ -111,6 +125,10 @@ impl App {
             terms,
             uploads: Uploads::default(),
             metrics: Arc::default(),
+            hook_turn: Semaphore::new(1),
+            inspection_turns: Arc::new(Semaphore::new(INSPECTIONS)),
+            storage: Mutex::default(),
+            external_url: Box::default(),
         }
     }
 
@@ -124,6 +142,13 @@ impl App {
     #[must_use]
     pub fn archives(&self) -> &Archives {
         &self.archives
+    }
+
+    /// Says where clients reach the server: an absolute URL, to which paths of the API are added.
+    #[must_use]
+    pub fn reached_at(mut self, external_url: &str) -> Self {
+        self.external_url = external_url.trim_end_matches('/').into();
+        self
     }
 
     /// What is counted.
@@ -261,10 +286,25 @@ impl App {
             Route::Options { allow } => Ok(answer::options(allow)),
             Route::OpenApi => Ok(answer::document(openapi::document())),
             Route::Metrics => {
-                let storage = self.ask(|catalog| async move { catalog.storage().await }).await?;
+                let storage = self.storage().await?;
                 Ok(answer::metrics(self.metrics.text(&storage)))
             }
         }
+    }
+
+    /// What each project stores, as it was [`STORAGE_AGE`] ago at most: adding it up reads all rows.
+    async fn storage(&self) -> Result<Arc<[ProjectStorage]>, Failure> {
+        let known = || self.storage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, storage)) = &*known()
+            && at.elapsed() < STORAGE_AGE
+        {
+            return Ok(Arc::clone(storage));
+        }
+        let now = Instant::now();
+        let storage = self.ask(|catalog| async move { catalog.storage().await }).await?;
+        let storage: Arc<[ProjectStorage]> = storage.into();
+        *known() = Some((now, Arc::clone(&storage)));
+        Ok(storage)
     }
 
     /// Runs a question to the database where its connections live.

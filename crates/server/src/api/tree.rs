@@ -66,14 +66,20 @@ impl App {
         let listed = listed.ok_or(Failure::FileNotFound)?;
         let items: Vec<Item<'_>> = listed.items.iter().map(Item::new).collect();
         let mut answer = answer::json(StatusCode::OK, &items)?;
-        write_pages(answer.headers_mut(), head, listing, &listed);
+        write_pages(answer.headers_mut(), head, &self.external_url, listing, &listed);
         Ok(answer)
     }
 }
 
 /// Where in the whole a page is, as GitLab tells it; the next and previous page are empty where
 /// there is none.
-fn write_pages(headers: &mut HeaderMap, head: &Parts, listing: &Listing, listed: &Listed) {
+fn write_pages(
+    headers: &mut HeaderMap,
+    head: &Parts,
+    base: &str,
+    listing: &Listing,
+    listed: &Listed,
+) {
     let (page, per_page) = (u64::from(listing.page), u64::from(listing.per_page));
     let pages = listed.total.div_ceil(per_page);
     let next = (page < pages).then_some(page + 1);
@@ -92,10 +98,12 @@ fn write_pages(headers: &mut HeaderMap, head: &Parts, listing: &Listing, listed:
     for (relation, page) in places.into_iter().filter_map(|(name, page)| Some((name, page?))) {
         let comma = if links.is_empty() { "" } else { ", " };
         let and = if rest.is_empty() { "" } else { "&" };
-        // Relative to the request (RFC 8288 section 3.1): how the server is reached is not known
-        // here. Writing to a `String` cannot fail.
-        let path = head.uri.path();
-        let _ = write!(links, "{comma}<{path}?{rest}{and}page={page}>; rel=\"{relation}\"");
+        // Without a base relative to the request (RFC 8288 section 3.1): a field of the request says
+        // nothing that could be trusted of how the server is reached. Writing to a `String` cannot
+        // fail.
+        // One slash: two would begin the name of a host (RFC 3986 section 4.2).
+        let path = head.uri.path().trim_start_matches('/');
+        let _ = write!(links, "{comma}<{base}/{path}?{rest}{and}page={page}>; rel=\"{relation}\"");
     }
     // A target is visible ASCII, and has no `>` that is not escaped.
     if let Ok(links) = HeaderValue::from_str(&links) {

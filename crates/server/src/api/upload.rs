@@ -18,12 +18,13 @@ use std::time::Duration;
 use entryway::Limits;
 use http::StatusCode;
 use http::request::Parts;
+use tokio::sync::Semaphore;
 
 use super::visit::{allow, credential};
 use super::{Answer, App, Metrics, answer, catalog_failure};
 use crate::archives::Archives;
 use crate::catalog::{Catalog, HandedFile, Handover, HandoverOutcome, JobId, ProjectId, UtcMillis};
-use crate::credential::ingest_access;
+use crate::credential::{Access, ingest_access};
 use crate::reply::Failure;
 use crate::route::{ProjectKey, Query, UploadParameters};
 use crate::store::{Published, Store, withdraw};
@@ -104,6 +105,7 @@ impl App {
             archives: self.archives.clone(),
             limits: self.terms.limits,
             metrics: Arc::clone(&self.metrics),
+            inspection_turns: Arc::clone(&self.inspection_turns),
             job,
             must_run,
             kind,
@@ -128,8 +130,9 @@ impl App {
         // As in GitLab, whoever has no valid job token is forbidden this.
         let credential = credential(head, query)?.ok_or(Failure::Forbidden)?;
         if credential.is_job {
-            let running = self.running_job(credential.digest).await?.ok_or(Failure::JobOver)?;
-            return if running.id == job { Ok(true) } else { Err(Failure::Forbidden) };
+            let running = self.running_job(credential.digest).await?;
+            let is_its_own = running.is_some_and(|running| running.id == job);
+            return if is_its_own { Ok(true) } else { Err(Failure::Forbidden) };
         }
         let token = self.token(credential.digest, UtcMillis::now()).await?;
         let token = token.ok_or(Failure::Unauthorized)?;
@@ -139,8 +142,11 @@ impl App {
         let ProjectId(project) = found.project_id;
         let project = self.project(&ProjectKey::Id(project)).await?;
         let project = project.ok_or(Failure::JobNotFound)?;
-        allow(ingest_access(&token, &project.path, Some(&project)))?;
-        Ok(false)
+        match ingest_access(&token, &project.path, Some(&project)) {
+            // As if there were no such job: the numbers of jobs are not to be tried out.
+            Access::NotVisible => Err(Failure::JobNotFound),
+            access => allow(access).map(|()| false),
+        }
     }
 }
 
@@ -159,6 +165,7 @@ struct Upload {
     archives: Archives,
     limits: Limits,
     metrics: Arc<Metrics>,
+    inspection_turns: Arc<Semaphore>,
     job: JobId,
     must_run: bool,
     kind: Kind,
@@ -170,11 +177,14 @@ impl Upload {
     async fn take(&self, received: Received) -> Result<(), Failure> {
         let Received { staged, filename, form: _ } = received;
         let (kind, limits) = (self.kind, self.limits);
+        let turn = Arc::clone(&self.inspection_turns).acquire_owned().await;
+        let turn = turn.map_err(|_| Failure::from(UploadError::Stopping))?;
         let publishing = tokio::task::spawn_blocking(move || {
             let entries = match kind {
                 Kind::Archive => archive::inspect(&staged, &limits)?.len() as u64,
                 Kind::Report { .. } => 0,
             };
+            drop(turn);
             Ok::<_, UploadError>((archive::publish(staged)?, entries))
         });
         let (published, entries) =

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use entryway::{Error, Limits, Refusal};
 use moka::sync::Cache;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 pub use self::entry::ServedEntry;
 use self::open::FindFailure;
@@ -28,6 +29,9 @@ pub use self::open::OpenArchive;
 use self::selection::SubsetKey;
 pub use self::selection::{SelectFailure, ServedSubset};
 use crate::store::{Sha256Digest, Store, StoreError};
+
+/// Listings and selections that are worked out at a time.
+const SELECTIONS: usize = 4;
 
 /// How much is kept in memory, and how many descriptors are held open.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +81,9 @@ struct Shared {
     open: Cache<Sha256Digest, Arc<OpenArchive>>,
     entries: Cache<EntryKey, Arc<ServedEntry>>,
     subsets: Cache<SubsetKey, Arc<ServedSubset>>,
+    /// Listings and selections at a time: each may look at every entry, and hold as many folders as
+    /// names imply.
+    selection_turns: Arc<Semaphore>,
     rechecks: recheck::Rechecks,
     /// How many archives have been opened: their numbers, and a count for tests.
     opened: AtomicU64,
@@ -117,6 +124,7 @@ impl Archives {
             open,
             entries,
             subsets,
+            selection_turns: Arc::new(Semaphore::new(SELECTIONS)),
             rechecks: recheck::Rechecks::default(),
             opened: AtomicU64::new(0),
         };

@@ -16,13 +16,18 @@ use crate::verification;
 /// something that passes.
 pub(super) struct Rechecks {
     begun: Mutex<HashSet<Sha256Digest>>,
-    /// One at a time: requests come first.
-    turn: Arc<Semaphore>,
+    /// One at a time of each: requests come first, and what is small does not wait for what is large.
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
 }
+
+/// Bytes from which on an archive counts as large.
+const LARGE_LEN: u64 = 64 << 20;
 
 impl Default for Rechecks {
     fn default() -> Self {
-        Self { begun: Mutex::default(), turn: Arc::new(Semaphore::new(1)) }
+        let turn = || Arc::new(Semaphore::new(1));
+        Self { begun: Mutex::default(), small: turn(), large: turn() }
     }
 }
 
@@ -71,10 +76,13 @@ pub(super) fn start(shared: &Arc<Shared>, sha256: &Sha256Digest) {
     if !shared.rechecks.begin(sha256) {
         return;
     }
+    let path = shared.store.blob_path(&sha256);
+    let len = path.symlink_metadata().map_or(0, |metadata| metadata.len());
     let shared = Arc::clone(shared);
     let control = shared.control.clone();
     control.spawn(async move {
-        let Ok(_turn) = Arc::clone(&shared.rechecks.turn).acquire_owned().await else { return };
+        let turns = if len < LARGE_LEN { &shared.rechecks.small } else { &shared.rechecks.large };
+        let Ok(_turn) = Arc::clone(turns).acquire_owned().await else { return };
         let work = Arc::clone(&shared);
         let outcome = tokio::task::spawn_blocking(move || recheck(&work, &sha256)).await;
         match outcome {

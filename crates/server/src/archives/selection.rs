@@ -122,7 +122,9 @@ impl Archives {
         + 'static,
     ) -> Result<T, SelectFailure> {
         let (shared, archive): (Arc<Shared>, _) = (Arc::clone(&self.shared), Arc::clone(archive));
-        let outcome = tokio::task::spawn_blocking(move || match read(&archive) {
+        let turn = Arc::clone(&shared.selection_turns).acquire_owned().await;
+        let turn = turn.map_err(|_| ServeError::Stopping)?;
+        let mut work = move || match read(&archive) {
             Ok(outcome) => outcome,
             Err(error) => {
                 tracing::error!(sha256 = %archive.sha256(), %error, "cannot use a sidecar");
@@ -133,6 +135,11 @@ impl Archives {
                     Err(_) => Err(ServeError::Archive(entryway::Error::Changed).into()),
                 }
             }
+        };
+        let outcome = tokio::task::spawn_blocking(move || {
+            let outcome = work();
+            drop(turn);
+            outcome
         });
         outcome.await.map_err(|_| SelectFailure::Serve(ServeError::Stopping))?
     }

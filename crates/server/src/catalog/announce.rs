@@ -222,7 +222,7 @@ pub(super) async fn add_project(
     now: UtcMillis,
 ) -> Result<ProjectId, CatalogError> {
     let mut free = None;
-    if let Some(ProjectId(id)) = asked.filter(|id| (1..=MAX_ID).contains(&id.0)) {
+    if let Some(ProjectId(id)) = asked.filter(|id| (1..=MAX_CHOSEN_ID).contains(&id.0)) {
         let taken = transaction.find_optional(sqlx::query(PROJECT_WITH_ID).bind(id)).await?;
         if taken.is_none() {
             transaction.write(sqlx::query(CLAIM_ID).bind("project").bind(id)).await?;
@@ -264,8 +264,14 @@ fn allowlist(change: &ProjectChange) -> Option<String> {
     Some(format!("[{}]", quoted.join(",")))
 }
 
+/// The largest id that others may choose. What is given out goes on behind the largest one known, so
+/// one who chose the last of all would leave none for anybody.
+const MAX_CHOSEN_ID: i64 = 1 << 52;
+
+const _: () = assert!(MAX_CHOSEN_ID < MAX_ID);
+
 fn check_id(id: i64) -> Result<(), CatalogError> {
-    if (1..=MAX_ID).contains(&id) { Ok(()) } else { Err(CatalogError::IdOutOfRange { id }) }
+    if (1..=MAX_CHOSEN_ID).contains(&id) { Ok(()) } else { Err(CatalogError::IdOutOfRange { id }) }
 }
 
 pub(super) async fn owns_pipeline(

@@ -509,14 +509,32 @@ impl Catalog {
         retention::unreferenced(sqlite, at_most).await
     }
 
-    /// Forgets content that nothing names; says whether it is forgotten, so that its file may go.
-    /// For whoever keeps publications away meanwhile.
+    /// Forgets content that nothing names; says whether nothing does, so that its file may go. For
+    /// whoever keeps publications away meanwhile, and says [`Catalog::settle`] when it has gone.
     ///
     /// # Errors
     /// [`CatalogError::Database`].
     pub async fn release(&self, sha256: &Sha256Digest) -> Result<bool, CatalogError> {
         let Database::Sqlite(sqlite) = &self.database;
         retention::release(sqlite, sha256).await
+    }
+
+    /// Notes content for the sweeper whose file could not be taken back.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn note_unreferenced(&self, sha256: &Sha256Digest) -> Result<(), CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        retention::note(sqlite, sha256).await
+    }
+
+    /// Drops the notes of content whose files are gone.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn settle(&self, removed: &[Sha256Digest]) -> Result<(), CatalogError> {
+        let Database::Sqlite(sqlite) = &self.database;
+        retention::settle(sqlite, removed).await
     }
 
     /// All projects with what they have in the store, by path. Reads every row.

@@ -74,6 +74,7 @@ const EXPIRE_REPORTS: &str = concat!(
 
 const UNREFERENCED: &str = "SELECT sha256 FROM unreferenced LIMIT $1";
 const DROP_UNREFERENCED: &str = "DELETE FROM unreferenced WHERE sha256 = $1";
+const BLOB: &str = "SELECT sha256 FROM blobs WHERE sha256 = $1";
 const DROP_BLOB: &str = "DELETE FROM blobs WHERE sha256 = $1
     AND NOT EXISTS (SELECT 1 FROM archives WHERE archives.sha256 = $1)
     AND NOT EXISTS (SELECT 1 FROM reports WHERE reports.sha256 = $1)";
@@ -186,12 +187,31 @@ pub(super) async fn unreferenced(
     found.iter().map(|row| rows::digest(rows::get(row, "sha256")?)).collect()
 }
 
-/// Forgets content, unless something names it after all; says whether it is forgotten, and its file
-/// is to go.
+/// Forgets content, unless something names it after all; says whether nothing does, so that its file
+/// is to go. The note stays until [`settle`]: a sweep that fails in between is repeated.
 pub(super) async fn release(sqlite: &Sqlite, sha256: &Sha256Digest) -> Result<bool, CatalogError> {
     let mut transaction = sqlite.begin("release content").await?;
-    transaction.write(sqlx::query(DROP_UNREFERENCED).bind(&sha256.0[..])).await?;
-    let dropped = transaction.write(sqlx::query(DROP_BLOB).bind(&sha256.0[..])).await?;
+    transaction.write(sqlx::query(DROP_BLOB).bind(&sha256.0[..])).await?;
+    let left = transaction.find_optional(sqlx::query(BLOB).bind(&sha256.0[..])).await?;
+    if left.is_some() {
+        transaction.write(sqlx::query(DROP_UNREFERENCED).bind(&sha256.0[..])).await?;
+    }
     transaction.commit().await?;
-    Ok(dropped > 0)
+    Ok(left.is_none())
+}
+
+/// Notes content that may have no row: its file could not be taken back.
+pub(super) async fn note(sqlite: &Sqlite, sha256: &Sha256Digest) -> Result<(), CatalogError> {
+    let mut transaction = sqlite.begin("note content").await?;
+    transaction.write(sqlx::query(ADD_UNREFERENCED).bind(&sha256.0[..])).await?;
+    transaction.commit().await
+}
+
+/// Drops the notes of content whose files are gone.
+pub(super) async fn settle(sqlite: &Sqlite, removed: &[Sha256Digest]) -> Result<(), CatalogError> {
+    let mut transaction = sqlite.begin("settle content").await?;
+    for sha256 in removed {
+        transaction.write(sqlx::query(DROP_UNREFERENCED).bind(&sha256.0[..])).await?;
+    }
+    transaction.commit().await
 }

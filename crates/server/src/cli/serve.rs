@@ -46,7 +46,7 @@ pub(super) struct Arguments {
 }
 
 /// What `serve` and `quickstart` have in common.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Tuning {
     /// Write a line for each request
     #[arg(long)]
@@ -79,10 +79,24 @@ pub(super) struct Tuning {
     /// Archives kept open
     #[arg(long, value_name = "COUNT", default_value_t = CacheBounds::default().archives)]
     open_archives: u64,
+    /// Where clients reach the server, for the links between the pages of a listing, such as
+    /// https://artifacts.example.com; else they are relative
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
+    external_url: Option<http::Uri>,
     #[command(flatten)]
     pub(super) limits: LimitArguments,
     #[command(flatten)]
     terms: TermArguments,
+}
+
+fn parse_url(text: &str) -> Result<http::Uri, String> {
+    let is_absolute = |url: &http::Uri| {
+        matches!(url.scheme_str(), Some("http" | "https"))
+            && url.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            && url.query().is_none()
+    };
+    let url = text.parse().ok().filter(is_absolute);
+    url.ok_or_else(|| "not an absolute http or https URL without user and query".to_owned())
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
@@ -150,7 +164,8 @@ impl Folder {
         let terms = tuning.terms.terms(limits);
         let access_log = tuning.access_log;
         let app = App::new(Arc::clone(&catalog), archives, control.clone(), access_log, terms);
-        let app = Arc::new(app);
+        let external_url = tuning.external_url.as_ref().map(ToString::to_string);
+        let app = Arc::new(app.reached_at(external_url.as_deref().unwrap_or_default()));
 
         let watched = Arc::clone(&catalog);
         let watcher = control.spawn(async move { watched.watch().await });

@@ -63,6 +63,34 @@ impl PublishLock {
     }
 }
 
+/// What every publication passes before it begins, and a sweep closes while it waits for those that
+/// run: of a lock that is shared all the time, one that must have it alone would never get any.
+#[derive(Debug)]
+pub(super) struct PublishGate {
+    _file: File,
+}
+
+impl PublishGate {
+    /// Waits until the gate is open, and holds it open.
+    pub(super) fn pass(path: &Path) -> Result<Self, StoreError> {
+        Self::flock(path, FlockOperation::LockShared)
+    }
+
+    /// Closes the gate, until this is dropped.
+    pub(super) fn close(path: &Path) -> Result<Self, StoreError> {
+        Self::flock(path, FlockOperation::LockExclusive)
+    }
+
+    /// The lock is the folder's own.
+    fn flock(path: &Path, operation: FlockOperation) -> Result<Self, StoreError> {
+        let file =
+            File::open(path).map_err(|error| StoreError::io(Operation::Lock, path, &error))?;
+        rustix::io::retry_on_intr(|| flock(&file, operation))
+            .map_err(|errno| StoreError::errno(Operation::Lock, path, errno))?;
+        Ok(Self { _file: file })
+    }
+}
+
 fn open_lock(path: &Path) -> Result<File, StoreError> {
     File::options()
         .read(true)

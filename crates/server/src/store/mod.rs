@@ -3,7 +3,8 @@
 //! ```text
 //! DATA/                      0750 or tighter
 //!   serve.lock               held by the one server of this folder
-//!   blobs/publish.lock       shared by publications, exclusive for recovery
+//!   blobs/                   locked while a sweep waits for the publications that run
+//!   blobs/publish.lock       shared by publications, exclusive for recovery and sweeps
 //!   blobs/ab/ab..ef.zip      0440, never modified once it has this name
 //!   blobs/ab/ab..ef.sidecar  derived from the archive; may be rebuilt at any time
 //!   tmp/                     what is being received; nothing here is ever served
@@ -122,6 +123,10 @@ impl Store {
         self.root.join("quarantine")
     }
 
+    fn publish_gate_path(&self) -> PathBuf {
+        self.blobs_dir()
+    }
+
     fn publish_lock_path(&self) -> PathBuf {
         self.blobs_dir().join("publish.lock")
     }
@@ -166,6 +171,20 @@ fn sync_folder(path: &Path) -> Result<(), StoreError> {
         File::open(path).map_err(|error| StoreError::io(Operation::SyncFolder, path, &error))?;
     rustix::fs::fsync(&folder)
         .map_err(|errno| StoreError::errno(Operation::SyncFolder, path, errno))
+}
+
+/// Runs work on files where it may wait for a disk.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends, and the work with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use rustix::fs::{FallocateFlags, Mode, fallocate, fchmod, fsync};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::lock::PublishLock;
+use super::lock::{PublishGate, PublishLock};
 use super::temp::{Linked, Temp};
 use super::{Operation, Sha256Digest, Store, StoreError, make_folder, sync_folder};
 
@@ -174,6 +174,14 @@ impl Staged {
         self.len
     }
 
+    /// The file of the same content that the store has already, if it has one.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn existing(&self) -> Result<Option<File>, StoreError> {
+        self.store.open_blob(&self.sha256)
+    }
+
     /// No bytes at all.
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -196,7 +204,9 @@ impl Staged {
         let path = store.blob_path(&sha256);
         seal(temp.file(), &path)?;
 
+        let gate = PublishGate::pass(&store.publish_gate_path())?;
         let lock = PublishLock::share(&store.publish_lock_path())?;
+        drop(gate);
         let folder = store.blob_dir(&sha256);
         make_folder(&folder)?;
         // Synced even where folder or file exist: whoever made them may not have come to it.

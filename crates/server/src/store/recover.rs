@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use super::lock::PublishLock;
 use super::{
-    Operation, Published, ServeLock, Sha256Digest, Store, StoreError, make_folder, sync_folder,
-    temp,
+    Operation, Published, ServeLock, Sha256Digest, Store, StoreError, blocking, make_folder,
+    sync_folder, temp,
 };
 use crate::catalog::{Blob, Catalog, CatalogError};
 
@@ -56,9 +56,9 @@ impl RecoverError {
     }
 }
 
-/// Compares store and catalog and puts right what a crash left. It lists folders in place, so it
-/// belongs before the first request or on a runtime that may block; the lock is the proof that
-/// no other server works on the folder.
+/// Compares store and catalog and puts right what a crash left. The lock is the proof that no other
+/// server works on the folder. Needs a tokio runtime; what may wait for a disk runs on its blocking
+/// threads.
 ///
 /// # Errors
 /// [`RecoverError`]; what was done until then stays done.
@@ -68,30 +68,38 @@ pub async fn recover(
     catalog: &Catalog,
     now: SystemTime,
 ) -> Result<Recovered, RecoverError> {
-    let mut done = Recovered {
-        temps_removed: temp::remove_abandoned(&store.temp_dir())?,
-        ..Default::default()
-    };
-    let Some(_lock) = PublishLock::try_exclusive(&store.publish_lock_path())? else {
+    let folder = store.temp_dir();
+    let temps_removed = blocking(move || temp::remove_abandoned(&folder)).await?;
+    let mut done = Recovered { temps_removed, ..Default::default() };
+    let Some(lock) = PublishLock::try_exclusive(&store.publish_lock_path())? else {
         done.blobs_skipped = true;
         return Ok(done);
     };
     // Rows are read with the lock held: whatever was published before has its row by now.
     let rows = catalog.blobs().await?;
-    compare(store, &rows, now, &mut done)?;
+    let comparing = store.clone();
+    let (done, _lock) = blocking(move || {
+        compare(&comparing, &rows, now, &mut done)?;
+        Ok((done, lock))
+    })
+    .await?;
     if !(done.lost.is_empty() && done.found.is_empty()) {
         catalog.mark_blobs(&done.lost, &done.found).await?;
     }
     Ok(done)
 }
 
+/// How often the lock is asked for to take an archive back, and how long after each.
+const WITHDRAW_ATTEMPTS: u32 = 20;
+const WITHDRAW_PAUSE: Duration = Duration::from_millis(25);
+
 /// Takes back an archive whose row could not be written; says whether it is gone.
 ///
-/// It stays where it was in the store before, where a row names it after all, and while anything
-/// else is being published, which may be the same content: then the next recovery finds it.
+/// It stays where it was in the store before, and where a row names it after all. Where something
+/// is being published all the while, which may be the same content, it is left to the sweeper.
 ///
 /// # Errors
-/// [`RecoverError`]; the archive is then left to the next recovery as well.
+/// [`RecoverError`]; the archive is then left to the next recovery.
 pub async fn withdraw(
     store: &Store,
     published: Published,
@@ -103,16 +111,27 @@ pub async fn withdraw(
     if already_there {
         return Ok(false);
     }
-    let Some(_lock) = PublishLock::try_exclusive(&store.publish_lock_path())? else {
-        return Ok(false);
-    };
-    if catalog.blob(&sha256).await?.is_some() {
-        return Ok(false);
+    for _ in 0..WITHDRAW_ATTEMPTS {
+        let Some(lock) = PublishLock::try_exclusive(&store.publish_lock_path())? else {
+            tokio::time::sleep(WITHDRAW_PAUSE).await;
+            continue;
+        };
+        if catalog.blob(&sha256).await?.is_some() {
+            return Ok(false);
+        }
+        let store = store.clone();
+        blocking(move || {
+            remove(&store.sidecar_path(&sha256))?;
+            remove(&store.blob_path(&sha256))?;
+            sync_folder(&store.blob_dir(&sha256))?;
+            drop(lock);
+            Ok(())
+        })
+        .await?;
+        return Ok(true);
     }
-    remove(&store.sidecar_path(&sha256))?;
-    remove(&store.blob_path(&sha256))?;
-    sync_folder(&store.blob_dir(&sha256))?;
-    Ok(true)
+    catalog.note_unreferenced(&sha256).await?;
+    Ok(false)
 }
 
 fn compare(

@@ -6,16 +6,17 @@
 
 use std::time::Duration;
 
-use super::lock::PublishLock;
+use super::lock::{PublishGate, PublishLock};
 use super::recover::{RecoverError, remove};
-use super::{Sha256Digest, Store, StoreError, sync_folder, temp};
+use super::{Sha256Digest, Store, StoreError, blocking, sync_folder, temp};
 use crate::catalog::{Catalog, UtcMillis};
 
 /// Blobs that are removed while publications wait, at most.
 const REMOVED_AT_ONCE: u32 = 64;
 
-/// How often the lock is asked for while something is being published, and how long after each.
-const LOCK_ATTEMPTS: u32 = 40;
+/// How often the lock is asked for while something is being published, and how long after each: ten
+/// seconds in all, for the sync of a large archive.
+const LOCK_ATTEMPTS: u32 = if cfg!(test) { 4 } else { 400 };
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// What a sweep did.
@@ -84,12 +85,16 @@ pub async fn sweep(
             Ok((released, len))
         })
         .await?;
+        catalog.settle(&removed).await?;
         swept.removed.extend(removed);
         swept.removed_len += len;
     }
 }
 
 async fn lock(store: &Store) -> Result<Option<PublishLock>, StoreError> {
+    // New publications wait at the gate, so that those that run are the last ones.
+    let path = store.publish_gate_path();
+    let _gate = blocking(move || PublishGate::close(&path)).await?;
     for _ in 0..LOCK_ATTEMPTS {
         if let Some(lock) = PublishLock::try_exclusive(&store.publish_lock_path())? {
             return Ok(Some(lock));
@@ -105,6 +110,8 @@ fn remove_blob(store: &Store, sha256: &Sha256Digest) -> Result<u64, StoreError> 
     let len = path.symlink_metadata().map_or(0, |metadata| metadata.len());
     remove(&store.sidecar_path(sha256))?;
     remove(&path)?;
+    // One may have been made in between, of a file that was still there.
+    remove(&store.sidecar_path(sha256))?;
     match sync_folder(&store.blob_dir(sha256)) {
         Ok(()) => {}
         // A blob that was lost may have been lost with its folder.
@@ -112,20 +119,6 @@ fn remove_blob(store: &Store, sha256: &Sha256Digest) -> Result<u64, StoreError> 
         Err(error) => return Err(error),
     }
     Ok(len)
-}
-
-/// Runs work on files where it may wait for a disk.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime ends, and the work with it.
-            Err(_) => std::future::pending().await,
-        },
-    }
 }
 
 #[cfg(test)]

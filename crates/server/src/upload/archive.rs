@@ -6,7 +6,7 @@
 use entryway::{Archive, Directory, FileSource, Limits};
 
 use super::UploadError;
-use crate::store::{Operation, Published, Staged, StoreError};
+use crate::store::{Published, Sha256Digest, Staged, StoreError};
 use crate::verification;
 
 /// Opens a staged archive within limits.
@@ -34,16 +34,24 @@ pub fn inspect(staged: &Staged, limits: &Limits) -> Result<Directory, UploadErro
 /// [`UploadError::Store`]; [`StoreError::Damaged`] where the store has another content under the
 /// name.
 pub fn publish(staged: Staged) -> Result<Published, UploadError> {
+    let sha256 = *staged.sha256();
+    // Read before others have to wait for this publication.
+    let is_known_good = match staged.existing()? {
+        Some(file) => is_whole(FileSource::new(file), &sha256),
+        None => false,
+    };
     let published = staged.publish()?;
-    if published.already_there {
-        let stored = FileSource::open(&published.path)
-            .map_err(|error| StoreError::io(Operation::Open, &published.path, &error))?;
-        let sha256 = verification::digest(&stored)
-            .map_err(|error| StoreError::io(Operation::Read, &published.path, &error))?;
-        if sha256 != published.sha256 {
-            let (path, len) = (published.path.clone(), published.len);
-            return Err(StoreError::Damaged { path, expected_len: len, found_len: len }.into());
-        }
+    if published.already_there
+        && !is_known_good
+        && !is_whole(FileSource::open(&published.path), &sha256)
+    {
+        let (path, len) = (published.path.clone(), published.len);
+        return Err(StoreError::Damaged { path, expected_len: len, found_len: len }.into());
     }
     Ok(published)
+}
+
+/// Whether a file can be read and has the content of its name.
+fn is_whole(stored: std::io::Result<FileSource>, sha256: &Sha256Digest) -> bool {
+    stored.and_then(|stored| verification::digest(&stored)).is_ok_and(|found| found == *sha256)
 }

@@ -133,7 +133,7 @@ impl From<UploadError> for Failure {
             UploadError::TooLarge { limit } => Self::UploadTooLarge { limit },
             UploadError::TooSlow => Self::RequestTimeout,
             UploadError::Archive(Error::Archive(refusal) | Error::Entry(refusal)) => {
-                let text = format!("{refusal} (at {})", refusal.offset).into();
+                let text = format!("{refusal} at {}", refusal.offset).into();
                 Self::ArchiveRefused(EntryRefusal { label: refusal.rule.label(), text })
             }
             UploadError::Archive(

@@ -32,7 +32,7 @@ pub use self::expire_in::{BadPhrase, ExpireIn};
 pub use self::form::Form;
 pub use self::kind::{BadKind, FileFormat, FileType, Kind};
 pub use self::pace::Pace;
-pub use self::receive::{Received, receive};
+pub use self::receive::{Received, expect_no_coding, receive};
 
 /// How long an upload may be, and how slow.
 #[derive(Clone, Copy, Debug)]

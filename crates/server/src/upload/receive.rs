@@ -120,8 +120,11 @@ where
     Ok(Received { staged, filename, form })
 }
 
-/// `identity` is no coding (RFC 9110 section 8.4.1).
-fn expect_no_coding(headers: &HeaderMap) -> Result<(), UploadError> {
+/// Refuses a body with a content coding; `identity` is none (RFC 9110 section 8.4.1).
+///
+/// # Errors
+/// [`UploadError::ContentCoding`].
+pub fn expect_no_coding(headers: &HeaderMap) -> Result<(), UploadError> {
     let is_identity = |coding: &[u8]| {
         let coding = coding.trim_ascii();
         coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")

@@ -556,7 +556,7 @@ async fn what_is_no_archive_is_refused_with_the_rule() {
         let UploadError::Archive(entryway::Error::Archive(refusal)) = &error else {
             panic!("{name}: {error:?}");
         };
-        let expected = format!("400 Bad request - {refusal} (at {})", refusal.offset);
+        let expected = format!("400 Bad request - {refusal} at {}", refusal.offset);
         let failure = Failure::from(error);
         assert_eq!(failure.status(), 400, "{name}");
         assert_eq!(failure.label(), reason, "{name}");

@@ -351,13 +351,16 @@ async fn an_id_that_was_given_is_not_given_out_again() {
         assert_eq!(job(asked, number).await, expected, "job {asked:?}");
     }
     assert_eq!(job(None, 7).await, 54);
-    // The largest one can be taken, and then no other is left to give out.
-    assert_eq!(pipeline(Some(MAX_ID)).await, MAX_ID);
+    // Whoever takes the largest one that can be chosen leaves as many again for the others.
+    assert_eq!(pipeline(Some(1 << 52)).await, 1 << 52);
+    assert_eq!(pipeline(None).await, (1 << 52) + 1);
+    catalog.write("UPDATE counters SET last_id = 9007199254740990 WHERE name = 'pipeline'").await;
+    assert_eq!(pipeline(None).await, MAX_ID);
     let before = catalog.everything().await;
     let error = catalog.put_pipeline(project, None, &of_ref("main"), false, NOW).await.unwrap_err();
     assert!(matches!(error, CatalogError::IdsExhausted), "{error}");
     assert_unchanged(&before, &catalog.everything().await, "no id left");
-    assert_eq!(pipeline(Some(MAX_ID)).await, MAX_ID, "changed, not made");
+    assert_eq!(pipeline(Some(1 << 52)).await, 1 << 52, "changed, not made");
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -386,9 +389,9 @@ async fn a_pipeline_that_is_refused_leaves_no_trace() {
         ("its own parent by the id that it is given", None, parent(3), "own parent"),
         ("id 0", Some(0), of_ref("main"), "id 0"),
         ("a negative id", Some(-1), of_ref("main"), "id -1"),
-        ("an id past the largest", Some(MAX_ID + 1), of_ref("main"), "id 9007199254740992"),
+        ("an id past the largest", Some((1 << 52) + 1), of_ref("main"), "id 4503599627370497"),
         ("parent 0", None, parent(0), "id 0"),
-        ("a parent past the largest id", None, parent(MAX_ID + 1), "id 9007199254740992"),
+        ("a parent past the largest id", None, parent((1 << 52) + 1), "id 4503599627370497"),
         ("an empty ref", Some(mine.0), of_ref(""), "bad ref name"),
         ("a long ref", None, of_ref(&long), "bad ref name"),
         ("a ref with a line feed", None, of_ref("a\nb"), "bad ref name"),
@@ -457,7 +460,7 @@ async fn a_job_that_is_refused_leaves_no_trace() {
             "no pipeline"),
         ("id 0", Some(0), base(), "id 0"),
         ("a negative id", Some(i64::MIN), base(), "id -9223372036854775808"),
-        ("an id past the largest", Some(MAX_ID + 1), base(), "id 9007199254740992"),
+        ("an id past the largest", Some((1 << 52) + 1), base(), "id 4503599627370497"),
         ("pipeline 0", None, running(PipelineId(0), "lint"), "id 0"),
         ("an empty name", Some(mine), named(""), "bad job name"),
         ("a long name", None, named(&long), "bad job name"),
