@@ -4,19 +4,25 @@
 //! here asserts a time. What a test needs and a machine may lack is named by [`harness::skip`].
 
 mod client;
+mod handing_in;
 mod harness;
 mod indexed;
 mod sample;
 
 mod bad_input;
+mod canary;
+mod commands;
 mod corrupted;
 mod download_by_curl;
 mod engine;
 mod gitlab_behaviour;
 mod http_semantics;
+mod parts;
 mod program;
+mod push_to_server;
 mod read_plans;
 mod real_archives;
 mod resolution;
+mod tree;
 mod uploads;
 mod writers;

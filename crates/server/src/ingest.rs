@@ -7,6 +7,7 @@ use entryway::{Archive, Error, FileSource, Limits, Progress, ReadAt};
 
 use crate::catalog::{Catalog, CatalogError, PipelineStatus, Push, PushTarget, Pushed, UtcMillis};
 use crate::store::{Published, Store, StoreError, withdraw};
+use crate::upload::ExpireIn;
 use crate::verification::{self, Verified};
 
 /// How far a submission has come; for a progress bar.
@@ -87,7 +88,8 @@ pub struct Intake<'a> {
 }
 
 impl Intake<'_> {
-    /// Stores the archive at `path` and records it for `target`.
+    /// Stores the archive at `path` and records it for `target`, to expire so long after that; never
+    /// where nothing is said.
     ///
     /// For a thread that may block, outside of any runtime.
     ///
@@ -98,6 +100,7 @@ impl Intake<'_> {
         path: &Path,
         target: &PushTarget<'_>,
         status: Option<PipelineStatus>,
+        expire_in: Option<ExpireIn>,
         progress: &mut dyn FnMut(Stage),
     ) -> Result<Ingested, IngestError> {
         let Self { store, catalog, runtime, limits } = self;
@@ -127,6 +130,7 @@ impl Intake<'_> {
         .map_err(refused)?;
 
         let published = staged.publish()?;
+        let now = UtcMillis::now();
         let filename = path.file_name().unwrap_or_default().to_string_lossy();
         let recorded = publish_sidecar(store, &published, &verified).and_then(|()| {
             let pushed = runtime.block_on(catalog.push(&Push {
@@ -140,8 +144,11 @@ impl Intake<'_> {
                 len: published.len,
                 entries: verified.directory().len() as u64,
                 filename: &filename,
-                expires_at: None,
-                now: UtcMillis::now(),
+                expires_at: match expire_in {
+                    None | Some(ExpireIn::Never) => None,
+                    Some(ExpireIn::After(time)) => Some(now.after(time)),
+                },
+                now,
             }))?;
             Ok(pushed)
         });
@@ -222,12 +229,16 @@ mod tests {
 
         // While the first is verified, and so after it was judged, the project becomes another's.
         let mut overtaken = false;
-        let outcome = intake.ingest(&first, &target(Visibility::Private), None, &mut |stage| {
-            if matches!(stage, Stage::Verifying { .. }) && !std::mem::replace(&mut overtaken, true)
-            {
-                intake.ingest(&second, &target(Visibility::Public), None, &mut |_| {}).unwrap();
-            }
-        });
+        let outcome =
+            intake.ingest(&first, &target(Visibility::Private), None, None, &mut |stage| {
+                if matches!(stage, Stage::Verifying { .. })
+                    && !std::mem::replace(&mut overtaken, true)
+                {
+                    intake
+                        .ingest(&second, &target(Visibility::Public), None, None, &mut |_| {})
+                        .unwrap();
+                }
+            });
         let Err(IngestError::Catalog(CatalogError::VisibilityConflict { .. })) = outcome else {
             panic!("{outcome:?}");
         };
@@ -240,7 +251,7 @@ mod tests {
         assert_eq!(left, expected);
 
         // What others have stored before is theirs.
-        let again = intake.ingest(&second, &target(Visibility::Private), None, &mut |_| {});
+        let again = intake.ingest(&second, &target(Visibility::Private), None, None, &mut |_| {});
         assert!(again.is_err());
         assert!(store.open_blob(&rows[0].sha256).unwrap().is_some());
     }

@@ -99,7 +99,7 @@ impl Folder {
                 job: "build",
                 pipeline: None,
             };
-            intake.ingest(&path, &target, None, &mut |_| {})
+            intake.ingest(&path, &target, None, None, &mut |_| {})
         };
         tokio::task::spawn_blocking(ingest).await.unwrap()
     }

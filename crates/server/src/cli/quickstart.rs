@@ -110,7 +110,7 @@ fn store(folder: &Folder, archive: &Path, arguments: &Arguments) -> Result<Inges
         runtime: folder.runtime.handle(),
         limits: arguments.tuning.limits.limits(),
     };
-    Ok(intake.ingest(archive, &target, None, &mut |_| {})?)
+    Ok(intake.ingest(archive, &target, None, None, &mut |_| {})?)
 }
 
 fn bind(listen: Option<SocketAddr>) -> Result<Listeners, CliError> {

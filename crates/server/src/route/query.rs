@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::percent::decode_query;
 use super::presented::TokenText;
+use crate::credential::without_tokens;
 use crate::reply::Failure;
 
 /// The decoded parameters that any endpoint knows; the tokens are hidden from `Debug`.
@@ -200,14 +201,15 @@ pub fn redacted(undecoded: &str) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-/// The undecoded query without its page and without every parameter that may hold a token: what the
-/// address of another page begins with.
+/// The undecoded query without its page and without every parameter that may hold a token, by its
+/// name or because it does: what the address of another page begins with.
 #[must_use]
 pub fn without_page_and_tokens(undecoded: &str) -> Cow<'_, str> {
     let is_kept = |pair: &&str| {
         let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
         let is_page = decode_query(name).is_ok_and(|name| name == "page");
-        !pair.is_empty() && !is_page && *redacted(pair) == **pair
+        let has_token = decode_query(pair).map_or(true, |pair| *without_tokens(&pair) != *pair);
+        !pair.is_empty() && !is_page && !has_token && *redacted(pair) == **pair
     };
     undecoded.split('&').filter(is_kept).collect::<Vec<_>>().join("&").into()
 }
@@ -330,6 +332,24 @@ mod tests {
         for name in ["expire_in", "artifact_type", "artifact_format", "path", "recursive"] {
             let got = Query::parse(Some(&format!("{name}=%ff"))).map(|_| ());
             assert_eq!(got, Err(invalid(name)));
+        }
+    }
+
+    #[test]
+    fn the_address_of_another_page_has_no_page_and_no_token() {
+        let rows = [
+            ("nothing", "", ""),
+            ("all kept", "job=a+b&path=%2Fx&flag", "job=a+b&path=%2Fx&flag"),
+            ("page", "page=2&job=a&%70age=3&pages=1", "job=a&pages=1"),
+            ("tokens", "private_token=t&a=1&job%5ftoken=t&TOKEN=t", "a=1"),
+            ("ours by itself", "ewt_0123&a=1", "a=1"),
+            ("ours as a name", "ewt_0123=1&a=1", "a=1"),
+            ("ours as a value", "a=1&x=ewt_0123", "a=1"),
+            ("ours within a value, encoded", "x=1%65wt_0123&a=1", "a=1"),
+            ("nothing between", "a=1&&b=2&", "a=1&b=2"),
+        ];
+        for (name, undecoded, want) in rows {
+            assert_eq!(without_page_and_tokens(undecoded), want, "{name}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! A server as `push` speaks to it: one request at a time, no redirects, no retries.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -130,7 +131,7 @@ impl fmt::Display for Step {
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum RemoteError {
     /// No answer.
-    #[error("cannot {step}: {url}: {error}")]
+    #[error("cannot {step}: {url}: {}", cause(error))]
     NoAnswer { step: Step, url: String, error: Box<ureq::Error> },
     /// An answer, but not the one that was hoped for.
     #[error("cannot {step}: {url} answered {status}{message}")]
@@ -313,6 +314,21 @@ fn tls_config() -> Result<TlsConfig, RemoteError> {
         .root_certs(RootCerts::new_with_certs(&certificates))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build())
+}
+
+/// What went wrong, in words that say what to do where the library's do not.
+fn cause(error: &ureq::Error) -> Cow<'static, str> {
+    let tls = match error {
+        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    };
+    match tls {
+        // The first bytes are no TLS record: most likely plain HTTP's.
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "what answers there does not speak TLS; is it a server of http://?".into()
+        }
+        _ => error.to_string().into(),
+    }
 }
 
 /// What a server says of a failure, to stand behind its status.

@@ -26,11 +26,13 @@ pub(super) fn push(
     };
     let limits = arguments.limits.limits();
     let intake = Intake { store: &store, catalog: &catalog, runtime: runtime.handle(), limits };
+    let expire_in = arguments.expire_in.as_ref().map(|said| said.meaning);
+    let mut staged = |stage| match stage {
+        Stage::Receiving { received_len, len } => progress("storing", received_len, len),
+        Stage::Verifying { done, entries } => progress("verifying", done.entries, entries),
+    };
     let outcome =
-        intake.ingest(&arguments.archive, &target, arguments.status, &mut |stage| match stage {
-            Stage::Receiving { received_len, len } => progress("storing", received_len, len),
-            Stage::Verifying { done, entries } => progress("verifying", done.entries, entries),
-        });
+        intake.ingest(&arguments.archive, &target, arguments.status, expire_in, &mut staged);
     runtime.block_on(catalog.close());
     let Ingested { pushed, published, verified } = outcome?;
     Ok(Handed {

@@ -86,9 +86,10 @@ pub(super) struct Arguments {
     /// Of a new project: public, internal or private [default: private]
     #[arg(long)]
     visibility: Option<Visibility>,
-    /// When the artifacts expire, such as '30 days'; what the server does where it is left out
-    #[arg(long, value_name = "PHRASE", conflicts_with = "data", value_parser = expire_in)]
-    expire_in: Option<String>,
+    /// When the artifacts expire, such as '30 days', or never; where it is left out, a server does
+    /// what it is set to, and in a data folder they do not
+    #[arg(long, value_name = "PHRASE", value_parser = said_expiry)]
+    expire_in: Option<SaidExpiry>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -104,9 +105,18 @@ fn pipeline_status(word: &str) -> Result<PipelineStatus, String> {
     })
 }
 
-/// The phrase as it is, which the server reads.
-fn expire_in(phrase: &str) -> Result<String, BadPhrase> {
-    phrase.parse::<ExpireIn>().map(|_| phrase.to_owned())
+/// How long artifacts are kept, as it was said.
+#[derive(Clone, Debug)]
+struct SaidExpiry {
+    /// As it is, which a server reads.
+    phrase: String,
+    meaning: ExpireIn,
+}
+
+/// What says nothing is no phrase either.
+fn said_expiry(phrase: &str) -> Result<SaidExpiry, BadPhrase> {
+    let meaning = ExpireIn::parse(phrase)?.ok_or(BadPhrase)?;
+    Ok(SaidExpiry { phrase: phrase.to_owned(), meaning })
 }
 
 /// An archive that was handed in. The numbers are those that are known: of a known job, the others

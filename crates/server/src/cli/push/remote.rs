@@ -46,7 +46,7 @@ pub(super) fn push(
     let pipeline = session.pipeline(arguments.pipeline, ref_name)?;
     let status = arguments.status.unwrap_or(PipelineStatus::Success);
     let handed = session.job(pipeline.id, job).and_then(|(job_id, job_token)| {
-        let expire_in = arguments.expire_in.as_deref();
+        let expire_in = arguments.expire_in.as_ref().map(|said| said.phrase.as_str());
         let outcome = judged
             .upload(&server, job_id, Caller::Job(&job_token), expire_in, progress)
             .and_then(|()| Ok(session.end_job(job_id, status.of_handed_in_job())?));
@@ -76,7 +76,7 @@ pub(super) fn hand_in_for(
     let token = TokenText::find(arguments.token_file.as_deref())?;
     let server = Server::new(server.clone())?;
     let judged = Judged::new(&arguments.archive, arguments.limits.limits(), progress)?;
-    let expire_in = arguments.expire_in.as_deref();
+    let expire_in = arguments.expire_in.as_ref().map(|said| said.phrase.as_str());
     judged.upload(&server, job, Caller::Owner(&token), expire_in, progress)?;
     Ok(judged.handed(None, arguments.pipeline, job))
 }

@@ -345,7 +345,7 @@ fn the_words_of_the_command_line_have_to_fit_together() {
         CommandLine::try_parse_from(words).is_ok()
     };
     let place = |words: &[&'static str]| [&PLACE[..], words].concat();
-    let table: [(&str, Vec<&str>, bool); 16] = [
+    let table: [(&str, Vec<&str>, bool); 19] = [
         ("a folder", place(&["--data", "d"]), true),
         ("a server", place(&["--server", "https://h"]), true),
         ("both", place(&["--data", "d", "--server", "https://h"]), false),
@@ -361,6 +361,9 @@ fn the_words_of_the_command_line_have_to_fit_together() {
         ("a token for a folder", place(&["--data", "d", "--token-file", "t"]), false),
         ("a time", place(&["--server", "https://h", "--expire-in", "1 week 2 hours"]), true),
         ("a time that is none", place(&["--server", "https://h", "--expire-in", "soon"]), false),
+        ("a time in a folder", place(&["--data", "d", "--expire-in", "30 days"]), true),
+        ("no time in a folder", place(&["--data", "d", "--expire-in", "soon"]), false),
+        ("a time that says nothing", place(&["--data", "d", "--expire-in", " "]), false),
         ("a state that is none", place(&["--data", "d", "--status", "pending"]), false),
         ("no scheme", place(&["--server", "h"]), false),
         ("another scheme", place(&["--server", "ftp://h"]), false),
