@@ -243,7 +243,10 @@ async fn run_all(log_format: &str, protocol: Protocol) {
         log.push_str(&line);
         log.push('\n');
     }
-    assert!(log.contains("TRACE") || log.contains("DEBUG"), "it logs all that there is");
+    // Of what is linked in, HTTP/2 alone has so much to say.
+    if protocol == Protocol::Http2 {
+        assert!(log.contains("TRACE"), "it logs all that there is");
+    }
     assert!(log.contains("0.txt") && log.contains("[redacted]"), "requests are logged");
     assert_silent("the log", &log, &canaries);
 }

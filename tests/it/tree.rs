@@ -400,6 +400,41 @@ async fn a_link_has_no_token() {
 }
 
 #[tokio::test]
+async fn links_name_the_host_that_is_configured_or_none() {
+    let scratch = Scratch::new();
+    let files = (0..3).map(|n| Entry::stored(n.to_string(), "x"));
+    let archive = scratch.file("archive.zip", Archive::new().entries(files).build());
+    let job_id = Push::public().store_in(&scratch.data(), &archive).job_id;
+    let path = format!("api/v4/projects/group%2Fapp/jobs/{job_id}/artifacts/tree");
+    let rows: [(&[&str], &str); 3] = [
+        (&[], ""),
+        (&["--external-url", "https://files.example"], "https://files.example"),
+        (&["--external-url", "http://files.example:8080/ew/"], "http://files.example:8080/ew"),
+    ];
+    for (arguments, base) in rows {
+        let server = Server::start_with(&scratch.data(), arguments);
+        let mut client = Client::http1(server.address);
+        // Slashes more than one are one, in the link too: two would begin the name of a host.
+        for slashes in ["/", "//", "///"] {
+            let forged = [("x-forwarded-host", "evil.example")];
+            let target = format!("{slashes}{path}?per_page=2");
+            let answer = client.get_with(&target, &forged).await;
+            assert_eq!(answer.status, 200, "{target}");
+            let expected = format!("{base}/{path}?per_page=2&page=2");
+            assert_eq!(links(&answer)["next"], expected, "{arguments:?} {slashes}");
+        }
+    }
+    for bad in
+        ["files.example", "ftp://files.example", "https://user@files.example", "https://x/?y"]
+    {
+        let mut command = crate::harness::command();
+        command.arg("serve").arg("--data").arg(scratch.data()).args(["--external-url", bad]);
+        let ran = crate::harness::Ran::of(&mut command).exits(2);
+        assert!(ran.stderr.contains("not an absolute http or https URL"), "{bad}: {}", ran.stderr);
+    }
+}
+
+#[tokio::test]
 async fn names_that_no_request_can_address_are_left_out() {
     let archive = Archive::new()
         .entry(Entry::stored("../evil.txt", "x"))

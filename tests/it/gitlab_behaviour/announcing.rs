@@ -460,6 +460,16 @@ fn refused_hook_rows() -> Vec<Row> {
         sent("a webhook without its pipeline is refused", By::Hook("ingest"),
              &json!({"object_kind": "pipeline", "project": project()}))
             .is(400).member_begins("/error", "object_attributes"),
+        sent("an event of another kind is taken in", By::Hook("ingest"),
+             &json!({"object_kind": "push"})).is(200),
+        sent("and is refused without the scope", By::Hook("owner"),
+             &json!({"object_kind": "push"})).insufficient_scope(),
+        sent("a number that leaves none for others is refused", By::Hook("ingest"),
+             &pipeline_event(1 << 53, "main", "success", &[])).is(400)
+            .member_begins("/error", "object_attributes.id"),
+        sent("and so is one that leaves few", By::Hook("ingest"),
+             &pipeline_event((1 << 53) - 1, "main", "success", &[])).is(400)
+            .member_begins("/error", "id"),
         post("a webhook that is no JSON is refused", HOOK).by(By::Hook("ingest")).body("not JSON")
             .is(400).member_begins("/error", ""),
     ]

@@ -13,7 +13,7 @@ use super::visit::{Credential, allow, credential};
 use super::{Answer, App, answer};
 use crate::announcement::{Hook, JobAnswer, PipelineAnswer, ProjectAnswer, ingest};
 use crate::catalog::{
-    Announced, HookReport, JobId, PipelineId, Project, ProjectPath, Token, UtcMillis,
+    Announced, HookReport, JobId, PipelineId, Project, ProjectPath, Token, UtcMillis, is_chosen_id,
 };
 use crate::credential::{Scope, TokenDigest, TokenSecret, ingest_access};
 use crate::reply::{Conflict, Failure};
@@ -65,6 +65,7 @@ impl App {
         let body = collect(head, body, ANNOUNCEMENT_LEN).await?;
         let change = ingest::pipeline(&body)?;
         let (pipeline, now) = (id.map(PipelineId), UtcMillis::now());
+        expect_chosen("pipeline_id", id)?;
         let announced = self
             .ask(move |catalog| async move {
                 catalog.put_pipeline(project, pipeline, &change, only_new, now).await
@@ -89,6 +90,7 @@ impl App {
             Failure::InternalServerError { reason: "no_randomness" }
         })?;
         let (job, digest, now) = (id.map(JobId), secret.digest(), UtcMillis::now());
+        expect_chosen("job_id", id)?;
         let announced = self
             .ask(move |catalog| async move {
                 catalog.put_job(project, job, &change, &digest, now).await
@@ -181,6 +183,11 @@ impl App {
 /// 13.1.2).
 fn only_new(head: &Parts) -> bool {
     head.headers.get(&IF_NONE_MATCH).is_some_and(|tag| tag == "*")
+}
+
+/// A number in the path, named as the path has it.
+fn expect_chosen(name: &'static str, id: Option<i64>) -> Result<(), Failure> {
+    if id.is_none_or(is_chosen_id) { Ok(()) } else { Err(Failure::ParameterInvalid { name }) }
 }
 
 /// The status for something that was given a number, or had one.

@@ -222,7 +222,7 @@ pub(super) async fn add_project(
     now: UtcMillis,
 ) -> Result<ProjectId, CatalogError> {
     let mut free = None;
-    if let Some(ProjectId(id)) = asked.filter(|id| (1..=MAX_CHOSEN_ID).contains(&id.0)) {
+    if let Some(ProjectId(id)) = asked.filter(|id| is_chosen_id(id.0)) {
         let taken = transaction.find_optional(sqlx::query(PROJECT_WITH_ID).bind(id)).await?;
         if taken.is_none() {
             transaction.write(sqlx::query(CLAIM_ID).bind("project").bind(id)).await?;
@@ -270,8 +270,13 @@ const MAX_CHOSEN_ID: i64 = 1 << 52;
 
 const _: () = assert!(MAX_CHOSEN_ID < MAX_ID);
 
+/// Whether an announcement may choose this id.
+pub fn is_chosen_id(id: i64) -> bool {
+    (1..=MAX_CHOSEN_ID).contains(&id)
+}
+
 fn check_id(id: i64) -> Result<(), CatalogError> {
-    if (1..=MAX_CHOSEN_ID).contains(&id) { Ok(()) } else { Err(CatalogError::IdOutOfRange { id }) }
+    if is_chosen_id(id) { Ok(()) } else { Err(CatalogError::IdOutOfRange { id }) }
 }
 
 pub(super) async fn owns_pipeline(

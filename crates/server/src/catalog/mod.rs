@@ -48,7 +48,7 @@ use crate::store::Sha256Digest;
 use cache::{Cache, WATCH_INTERVAL};
 use sqlite::Sqlite;
 
-pub use announce::{Announced, AnnouncedJob, AnnouncedPipeline};
+pub use announce::{Announced, AnnouncedJob, AnnouncedPipeline, is_chosen_id};
 pub use cache::Generation;
 pub use change::{DetailsChange, JobChange, Json, PipelineChange, ProjectChange};
 pub use details::{Details, JobDetails, PipelineDetails, Report};
