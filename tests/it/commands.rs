@@ -527,7 +527,16 @@ async fn metrics_count_answers_failures_uploads_and_storage() {
     assert_eq!(client.get_with(&base, &bad).await.status, 401);
     assert_eq!(client.get("/nothing/here").await.status, 404);
 
-    let after = metrics(&mut client).await;
+    // What is stored is added up every few seconds at most.
+    let stored = "entryway_project_files{project_id=\"1\",kind=\"report\"}";
+    let deadline = Instant::now() + HANG;
+    let after = loop {
+        let after = metrics(&mut client).await;
+        if after.contains_key(stored) || Instant::now() > deadline {
+            break after;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
     let grown = |name: &str| {
         after.get(name).copied().unwrap_or_default() - before.get(name).copied().unwrap_or_default()
     };

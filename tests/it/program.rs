@@ -739,7 +739,9 @@ fn exit_codes_are_those_of_the_documentation() {
 
 #[test]
 fn help_has_examples() {
-    for command in ["quickstart", "serve", "push", "token", "ls", "cat", "verify"] {
+    for command in
+        ["quickstart", "serve", "push", "projects", "sweep", "token", "ls", "cat", "verify"]
+    {
         let help = run([command, "--help"]).exits(0).text();
         assert!(help.contains(&format!("entryway {command}")), "{command}: {help}");
     }

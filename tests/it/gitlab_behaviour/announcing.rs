@@ -106,10 +106,10 @@ fn pipeline_rows() -> Vec<Row> {
         pipeline("a pipeline is announced with a number", "50001",
                  json!({"ref": "main", "sha": "c0ffee", "tag": false, "status": "running",
                         "source": "push", "parent_pipeline_id": null}))
-            .tells(200, json!({"id": 50001})),
+            .tells(200, json!({"id": 50001, "ref": "main"})),
         pipeline("a pipeline is announced again", "50001",
                  json!({"ref": "main", "status": "running"}))
-            .tells(200, json!({"id": 50001})),
+            .tells(200, json!({"id": 50001, "ref": "main"})),
         post("a pipeline is given a number", format!("{NEW}/pipelines")).of("ingest")
             .json(&json!({"ref": "other", "status": "success"})).is(201),
         pipeline("a new pipeline needs a ref", "49002", json!({"status": "running"}))

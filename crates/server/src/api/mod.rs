@@ -52,7 +52,7 @@ const MAX_FIELDS: usize = 64;
 const OK: &str = "ok";
 
 /// How old the storage may be that `/-/metrics` tells.
-const STORAGE_AGE: Duration = Duration::from_secs(10);
+const STORAGE_AGE: Duration = Duration::from_secs(5);
 
 /// Uploads whose directories are read at a time: each may be of 256 MiB.
 const INSPECTIONS: usize = 2;

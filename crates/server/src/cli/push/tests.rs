@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use clap::Parser;
 use entryway_testkit::builder::{Archive as Zip, Entry};
@@ -58,15 +58,18 @@ fn server(answers: &[(u16, &str)]) -> (SocketAddr, Receiver<Asked>) {
         for (status, body) in answers {
             let (stream, _) = listener.accept().unwrap();
             // A client that gave up is what some of the tests are about.
-            if let Ok(request) = answer(stream, status, &body) {
-                note.send(request).unwrap();
-            }
+            let _ = answer(stream, status, &body, &note);
         }
     });
     (address, asked)
 }
 
-fn answer(mut stream: TcpStream, status: u16, body: &str) -> std::io::Result<Asked> {
+fn answer(
+    mut stream: TcpStream,
+    status: u16,
+    body: &str,
+    note: &Sender<Asked>,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -88,13 +91,14 @@ fn answer(mut stream: TcpStream, status: u16, body: &str) -> std::io::Result<Ask
         asked.body = vec![0; len];
         reader.read_exact(&mut asked.body)?;
     }
+    // Before the answer: the client may be done with it, and the test with the client, at once.
+    note.send(asked).unwrap();
     let len = body.len();
     write!(
         stream,
         "HTTP/1.1 {status} X\r\nContent-Length: {len}\r\nLocation: http://127.0.0.1:1/\r\n\
          Connection: close\r\n\r\n{body}"
-    )?;
-    Ok(asked)
+    )
 }
 
 /// A folder with an archive, its token beside it.
