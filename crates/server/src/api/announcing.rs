@@ -117,9 +117,9 @@ impl App {
             return Err(Failure::InsufficientScope);
         }
         let stopping = || Failure::ServiceUnavailable { reason: "stopping", retry_after: None };
-        // One at a time: it may be long, and takes several times its length while it is read.
-        let turn = self.hook_turn.acquire().await.map_err(|_| stopping())?;
         let body = collect(head, body, HOOK_LEN).await?;
+        // One at a time: it takes several times its length while it is read.
+        let turn = self.hook_turn.acquire().await.map_err(|_| stopping())?;
         let parsing = tokio::task::spawn_blocking(move || Hook::parse(&body));
         let hook = parsing.await.map_err(|_| stopping())?;
         drop(turn);
