@@ -1,7 +1,8 @@
 """A relay in front of the server that takes down what a client sends and changes nothing.
 
 It reads a request's frame (RFC 9112 section 6) only to know where the next one begins. Where
-`local` knows a request, it is answered here and goes no further (see runner_endpoints.py).
+`local` knows a request, it is answered here and goes no further (see runner_endpoints.py and
+list_endpoints.py).
 """
 
 import socket
@@ -82,6 +83,14 @@ class Relay:
                     server.shutdown(socket.SHUT_WR)
                 except OSError:
                     client.close()
+
+
+def answer(status, body=None):
+    """The bytes of an answer in JSON, after which the connection ends: what `local` replies."""
+    length = "" if body is None else f"Content-Length: {len(body)}\r\n"
+    head = (f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{length}"
+            "Connection: close\r\n\r\n")
+    return head.encode() + (body or b"")
 
 
 def _pump(server, client):

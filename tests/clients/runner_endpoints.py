@@ -4,6 +4,8 @@ and its state. One job is handed out, once; everything about artifacts goes to t
 import json
 import re
 
+from relay import answer
+
 
 class RunnerEndpoints:
     def __init__(self, job, dependency, size):
@@ -19,15 +21,15 @@ class RunnerEndpoints:
     def reply(self, request):
         path = request.target.split("?")[0]
         if path.endswith("/trace"):
-            return _answer("202 Accepted", b"0")
+            return answer("202 Accepted", b"0")
         if not path.endswith("/request"):
             self.states.append(json.loads(request.body)["state"])
-            return _answer("200 OK", b"null")
+            return answer("200 OK", b"null")
         if self.handed_out:
-            return _answer("204 No Content")
+            return answer("204 No Content")
         self.handed_out = True
         artifact = {"untracked": False, "when": "on_success", "expire_in": "1 week"}
-        return _answer("201 Created", json.dumps({
+        return answer("201 Created", json.dumps({
             "id": self.job["id"],
             "token": self.job["token"],
             "allow_git_fetch": False,
@@ -46,10 +48,3 @@ class RunnerEndpoints:
                             "artifact_type": "junit", "artifact_format": "gzip"},
             ],
         }).encode())
-
-
-def _answer(status, body=None):
-    length = "" if body is None else f"Content-Length: {len(body)}\r\n"
-    head = (f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{length}"
-            "Connection: close\r\n\r\n")
-    return head.encode() + (body or b"")

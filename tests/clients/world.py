@@ -28,7 +28,7 @@ class World:
             "unknown": "ewt_" + "A" * 40,
         }
         self.ingest_elsewhere = server.token(client + "-elsewhere", "maintainer", "ingest")
-        self.projects, self.jobs, self.refs = {}, {}, []
+        self.projects, self.pipelines, self.jobs, self.refs = {}, [], {}, []
         self.files = {}
         self._build()
 
@@ -43,10 +43,11 @@ class World:
 
     def pipeline(self, path, ref, status="success", ingest=None):
         number = next(_numbers)
+        told = {"ref": ref, "sha": f"{number:040x}", "status": status, "source": "push"}
         self.server.ingest(
-            ingest or self.ingest, "PUT", f"/projects/{escaped(path)}/pipelines/{number}",
-            {"ref": ref, "sha": f"{number:040x}", "status": status, "source": "push"},
+            ingest or self.ingest, "PUT", f"/projects/{escaped(path)}/pipelines/{number}", told,
         )
+        self.pipelines.append({"id": number, "project": path} | told)
         return number
 
     def job(self, key, path, pipeline, name, content=None, status="success", query="",
@@ -57,7 +58,7 @@ class World:
             ingest or self.ingest, "PUT", f"/projects/{escaped(path)}/jobs/{number}",
             {"pipeline_id": pipeline, "name": name, "stage": "test", "status": status} | more,
         )
-        self.jobs[key] = {"id": number, "name": name, "pipeline": pipeline}
+        self.jobs[key] = {"id": number, "name": name, "pipeline": pipeline, "status": status}
         if made.get("token"):
             self.jobs[key]["token"] = made["token"]
         if content is not None:
