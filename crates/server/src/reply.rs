@@ -191,6 +191,9 @@ enum Body {
 }
 
 impl Failure {
+    /// The server goes down, and what the request needs with it.
+    pub const STOPPING: Self = Self::ServiceUnavailable { reason: "stopping", retry_after: None };
+
     /// The table. A new kind of failure does not compile until it has its row here.
     fn row(&self) -> Row {
         match self {

@@ -116,12 +116,11 @@ impl App {
         if !token.scopes.contains(Scope::Ingest) {
             return Err(Failure::InsufficientScope);
         }
-        let stopping = || Failure::ServiceUnavailable { reason: "stopping", retry_after: None };
         let body = collect(head, body, HOOK_LEN).await?;
         // One at a time: it takes several times its length while it is read.
-        let turn = self.hook_turn.acquire().await.map_err(|_| stopping())?;
+        let turn = self.hook_turn.acquire().await.map_err(|_| Failure::STOPPING)?;
         let parsing = tokio::task::spawn_blocking(move || Hook::parse(&body));
-        let hook = parsing.await.map_err(|_| stopping())?;
+        let hook = parsing.await.map_err(|_| Failure::STOPPING)?;
         drop(turn);
         let report = match hook? {
             Hook::Other => return answer::message(StatusCode::OK, "200 OK"),

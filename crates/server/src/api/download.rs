@@ -87,10 +87,10 @@ impl App {
                     .ok_or(Failure::FileNotFound)?;
                 let cache_control = cache_control(visit, job, address, entry.is_verified());
                 let answer = answer::file(head, &archive, &entry, address, &cache_control).await?;
-                if let Some(generation) = visit.generation {
+                if let Some((generation, credential)) = &visit.remembered_under {
                     let until = visit.until(job);
                     let warm = Warm::new(&archive, &entry, address.purpose(), cache_control, until);
-                    memo.keep(generation, head, visit.credential.as_ref(), warm);
+                    memo.keep(*generation, head, credential.as_ref(), warm);
                 }
                 Ok(answer)
             };
@@ -116,9 +116,7 @@ pub(super) fn failure(error: &ServeError) -> Failure {
         }
         ServeError::Archive(error) => broken(error),
         ServeError::Entry(refusal) => refused(refusal),
-        ServeError::Stopping => {
-            Failure::ServiceUnavailable { reason: "stopping", retry_after: None }
-        }
+        ServeError::Stopping => Failure::STOPPING,
     }
 }
 

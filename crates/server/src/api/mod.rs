@@ -180,17 +180,19 @@ impl App {
         }
         let (app, memo) = (Arc::clone(self), Arc::clone(memo));
         Answering::Waiting(Box::pin(async move {
-            let (mut answer, label) = match app.respond(&head, &mut body, &memo).await {
-                Ok(answer) => (answer, OK),
+            let (answer, label) = match app.respond(&head, &mut body, &memo).await {
+                Ok(mut answer) => {
+                    if head.method == Method::HEAD {
+                        *answer.body_mut() = AnswerBody::empty();
+                    }
+                    (answer, OK)
+                }
                 Err(failure) => {
                     let label = failure.label();
                     let answer = failure.into_response(head.method == Method::HEAD);
                     (answer.map(AnswerBody::from_bytes), label)
                 }
             };
-            if head.method == Method::HEAD {
-                *answer.body_mut() = AnswerBody::empty();
-            }
             body.drain();
             let status = answer.status();
             app.metrics.answered(status, (label != OK).then_some(label));
@@ -218,7 +220,7 @@ impl App {
             Route::Health => Ok(answer::text("ok\n")),
             Route::Ready => match self.is_ready.load(Ordering::Relaxed) {
                 true => Ok(answer::text("ready\n")),
-                false => Err(Failure::ServiceUnavailable { reason: "stopping", retry_after: None }),
+                false => Err(Failure::STOPPING),
             },
             Route::JobArchive { project, job_id, selection } => {
                 let visit = self.admit(head, query, &project).await?;
@@ -318,7 +320,7 @@ impl App {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(catalog_failure(&error)),
             // The runtime goes down with the server.
-            Err(_) => Err(Failure::ServiceUnavailable { reason: "stopping", retry_after: None }),
+            Err(_) => Err(Failure::STOPPING),
         }
     }
 }
@@ -329,7 +331,14 @@ fn catalog_failure(error: &CatalogError) -> Failure {
     match error {
         CatalogError::IdOutOfRange { .. } => Failure::ParameterInvalid { name: "id" },
         CatalogError::BadName { what, .. } => Failure::ParameterInvalid { name: what },
-        _ => {
+        CatalogError::Io { .. }
+        | CatalogError::Database { .. }
+        | CatalogError::NewerSchema { .. }
+        | CatalogError::Corrupt { .. }
+        | CatalogError::VisibilityConflict { .. }
+        | CatalogError::PipelineConflict { .. }
+        | CatalogError::RefConflict { .. }
+        | CatalogError::IdsExhausted => {
             tracing::error!(label = reason, %error, "the catalog failed");
             if error.is_no_space() {
                 Failure::InsufficientStorage { reason, retry_after: None }

@@ -16,11 +16,9 @@ use crate::route::{Choice, JobByName, LatestFile, ProjectKey, Query, TokenKind, 
 pub(super) struct Visit {
     pub(super) project: Arc<Project>,
     pub(super) caller: Caller,
-    /// The digest of the token.
-    pub(super) credential: Option<TokenDigest>,
     pub(super) now: UtcMillis,
-    /// The generation under which the outcome may be remembered, if it may.
-    pub(super) generation: Option<Generation>,
+    /// The generation and the credential under which the outcome may be remembered, if it may.
+    pub(super) remembered_under: Option<(Generation, Option<TokenDigest>)>,
     /// A job of the project gets what it depends on, whoever else may download it.
     pub(super) is_dependent: bool,
 }
@@ -61,8 +59,9 @@ impl App {
         allow(read_access(&caller, &project))?;
         let is_job = credential.is_some_and(|credential| credential.is_job);
         let generation = generation.filter(|_| !query.has_token() && !is_job);
-        let credential = credential.map(|credential| credential.digest);
-        Ok(Visit { project, caller, credential, now, generation, is_dependent: false })
+        let digest = credential.map(|credential| credential.digest);
+        let remembered_under = generation.map(|generation| (generation, digest));
+        Ok(Visit { project, caller, now, remembered_under, is_dependent: false })
     }
 
     /// Lets somebody through who wants to change a project's artifacts.
@@ -78,8 +77,7 @@ impl App {
         let caller = self.caller(Some(credential), now).await?;
         let project = self.project(project).await?.ok_or(Failure::ProjectNotFound)?;
         allow(change_access(&caller, &project, least))?;
-        let credential = Some(credential.digest);
-        Ok(Visit { project, caller, credential, now, generation: None, is_dependent: false })
+        Ok(Visit { project, caller, now, remembered_under: None, is_dependent: false })
     }
 
     /// Lets a running job through to the job that it depends on (endpoint R).
@@ -99,8 +97,7 @@ impl App {
         let project = self.project(&ProjectKey::Id(project)).await?.ok_or(Failure::JobNotFound)?;
         allow(read_access(&caller, &project))?;
         let is_dependent = running.project_id == project.id;
-        let credential = Some(credential.digest);
-        let visit = Visit { project, caller, credential, now, generation: None, is_dependent };
+        let visit = Visit { project, caller, now, remembered_under: None, is_dependent };
         let job = self.job(&visit, job.0).await?;
         Ok((visit, job))
     }

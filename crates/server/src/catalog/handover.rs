@@ -1,6 +1,8 @@
 //! What a job hands in: its archive, and reports beside it. Judged before a byte is taken, and
 //! again in the transaction that records it: a job may end while it uploads.
 
+use sqlx::sqlite::SqliteRow;
+
 use super::cache::Invalidate;
 use super::push::{ADD_ARCHIVE, ADD_BLOB};
 use super::rows;
@@ -108,10 +110,14 @@ pub(super) async fn record(
         return Ok(HandoverOutcome::JobOver);
     }
     let is_locked = rows::get(&row, "locked")?;
+    let entries = match handover.file {
+        HandedFile::Archive { entries } => entries,
+        HandedFile::Report { .. } => 0,
+    };
+    // For whatever is there already too: in the store it may have been lost, and is there again.
+    add_blob(&mut transaction, handover, entries).await?;
     let outcome = match handover.file {
-        HandedFile::Archive { entries } => {
-            record_archive(&mut transaction, handover, entries, is_locked).await?
-        }
+        HandedFile::Archive { .. } => record_archive(&mut transaction, handover, is_locked).await?,
         HandedFile::Report { file_type, file_format } => {
             record_report(&mut transaction, handover, file_type, file_format, is_locked).await?
         }
@@ -129,20 +135,13 @@ pub(super) async fn record(
 async fn record_archive(
     transaction: &mut Transaction<'_>,
     handover: &Handover<'_>,
-    entries: u64,
     is_locked: bool,
 ) -> Result<HandoverOutcome, CatalogError> {
     let job = handover.job.0;
     let present = transaction.find_optional(sqlx::query(ARCHIVE).bind(job)).await?;
     if let Some(row) = &present {
-        if rows::get::<&[u8]>(row, "sha256")? != handover.sha256.0 {
-            return Ok(HandoverOutcome::Other);
-        }
-        let expires_at = rows::get::<Option<i64>>(row, "expires_at")?;
-        if is_locked || expires_at.is_none_or(|expiry| expiry > handover.now.0) {
-            // In the store it may have been lost, and is there again.
-            add_blob(transaction, handover, entries).await?;
-            return Ok(HandoverOutcome::AlreadyThere);
+        if let Some(outcome) = compare(row, handover, is_locked)? {
+            return Ok(outcome);
         }
         // Expired and not yet swept: it begins anew.
         transaction.write(sqlx::query(DROP_ARCHIVE).bind(job)).await?;
@@ -154,7 +153,6 @@ async fn record_archive(
             return Ok(HandoverOutcome::Other);
         }
     }
-    add_blob(transaction, handover, entries).await?;
     let archive = sqlx::query(ADD_ARCHIVE)
         .bind(job)
         .bind(&handover.sha256.0[..])
@@ -173,17 +171,11 @@ async fn record_report(
     is_locked: bool,
 ) -> Result<HandoverOutcome, CatalogError> {
     let query = sqlx::query(REPORT).bind(handover.job.0).bind(file_type);
-    if let Some(row) = transaction.find_optional(query).await? {
-        if rows::get::<&[u8]>(&row, "sha256")? != handover.sha256.0 {
-            return Ok(HandoverOutcome::Other);
-        }
-        let expires_at = rows::get::<Option<i64>>(&row, "expires_at")?;
-        if is_locked || expires_at.is_none_or(|expiry| expiry > handover.now.0) {
-            add_blob(transaction, handover, 0).await?;
-            return Ok(HandoverOutcome::AlreadyThere);
-        }
+    if let Some(row) = transaction.find_optional(query).await?
+        && let Some(outcome) = compare(&row, handover, is_locked)?
+    {
+        return Ok(outcome);
     }
-    add_blob(transaction, handover, 0).await?;
     let report = sqlx::query(ADD_REPORT)
         .bind(handover.job.0)
         .bind(file_type)
@@ -194,6 +186,21 @@ async fn record_report(
         .bind(handover.expires_at.map(|expiry| expiry.0));
     transaction.write(report).await?;
     Ok(HandoverOutcome::Taken)
+}
+
+/// What a file that is there already makes of the one that is handed in; `None` where it has expired,
+/// so that it begins anew.
+fn compare(
+    row: &SqliteRow,
+    handover: &Handover<'_>,
+    is_locked: bool,
+) -> Result<Option<HandoverOutcome>, CatalogError> {
+    if rows::get::<&[u8]>(row, "sha256")? != handover.sha256.0 {
+        return Ok(Some(HandoverOutcome::Other));
+    }
+    let expires_at = rows::get::<Option<i64>>(row, "expires_at")?;
+    let is_live = is_locked || expires_at.is_none_or(|expiry| expiry > handover.now.0);
+    Ok(is_live.then_some(HandoverOutcome::AlreadyThere))
 }
 
 async fn add_blob(

@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -37,6 +38,9 @@ impl ServeLock {
     }
 }
 
+/// How long [`PublishLock::exclusive`] waits before it asks again.
+const PAUSE: Duration = Duration::from_millis(25);
+
 /// Keeps recovery away from the time between a blob's name and the catalog's row.
 #[derive(Debug)]
 pub(super) struct PublishLock {
@@ -50,6 +54,17 @@ impl PublishLock {
         rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockShared))
             .map_err(|errno| StoreError::errno(Operation::Lock, path, errno))?;
         Ok(Self { _file: file })
+    }
+
+    /// For removals: asks so often, with a pause after each, while something is being published.
+    pub(super) async fn exclusive(path: &Path, attempts: u32) -> Result<Option<Self>, StoreError> {
+        for _ in 0..attempts {
+            if let Some(lock) = Self::try_exclusive(path)? {
+                return Ok(Some(lock));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(None)
     }
 
     /// For recovery; `None` while something is being published.

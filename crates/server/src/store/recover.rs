@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::lock::PublishLock;
+use super::sweep::remove_blob;
 use super::{
     Operation, Published, ServeLock, Sha256Digest, Store, StoreError, blocking, make_folder,
     sync_folder, temp,
@@ -89,9 +90,8 @@ pub async fn recover(
     Ok(done)
 }
 
-/// How often the lock is asked for to take an archive back, and how long after each.
+/// How often the lock is asked for to take an archive back: for half a second in all.
 const WITHDRAW_ATTEMPTS: u32 = 20;
-const WITHDRAW_PAUSE: Duration = Duration::from_millis(25);
 
 /// Takes back an archive whose row could not be written; says whether it is gone.
 ///
@@ -111,27 +111,22 @@ pub async fn withdraw(
     if already_there {
         return Ok(false);
     }
-    for _ in 0..WITHDRAW_ATTEMPTS {
-        let Some(lock) = PublishLock::try_exclusive(&store.publish_lock_path())? else {
-            tokio::time::sleep(WITHDRAW_PAUSE).await;
-            continue;
-        };
-        if catalog.blob(&sha256).await?.is_some() {
-            return Ok(false);
-        }
-        let store = store.clone();
-        blocking(move || {
-            remove(&store.sidecar_path(&sha256))?;
-            remove(&store.blob_path(&sha256))?;
-            sync_folder(&store.blob_dir(&sha256))?;
-            drop(lock);
-            Ok(())
-        })
-        .await?;
-        return Ok(true);
+    let lock = PublishLock::exclusive(&store.publish_lock_path(), WITHDRAW_ATTEMPTS).await?;
+    let Some(lock) = lock else {
+        catalog.note_unreferenced(&sha256).await?;
+        return Ok(false);
+    };
+    if catalog.blob(&sha256).await?.is_some() {
+        return Ok(false);
     }
-    catalog.note_unreferenced(&sha256).await?;
-    Ok(false)
+    let store = store.clone();
+    blocking(move || {
+        remove_blob(&store, &sha256)?;
+        drop(lock);
+        Ok(true)
+    })
+    .await
+    .map_err(RecoverError::from)
 }
 
 fn compare(

@@ -4,8 +4,6 @@
 //! The row goes first, then the file: who asks in between is told that there is nothing. A download
 //! that runs has the file open and comes to its end; the room is free when the last one has.
 
-use std::time::Duration;
-
 use super::lock::{PublishGate, PublishLock};
 use super::recover::{RecoverError, remove};
 use super::{Sha256Digest, Store, StoreError, blocking, sync_folder, temp};
@@ -14,10 +12,9 @@ use crate::catalog::{Catalog, UtcMillis};
 /// Blobs that are removed while publications wait, at most.
 const REMOVED_AT_ONCE: u32 = 64;
 
-/// How often the lock is asked for while something is being published, and how long after each: ten
-/// seconds in all, for the sync of a large archive.
+/// How often the lock is asked for while something is being published: for ten seconds in all, for
+/// the sync of a large archive.
 const LOCK_ATTEMPTS: u32 = if cfg!(test) { 4 } else { 400 };
-const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// What a sweep did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,11 +78,12 @@ pub async fn sweep(
             for sha256 in &released {
                 len += remove_blob(&store, sha256)?;
             }
-            drop(lock);
             Ok((released, len))
         })
         .await?;
+        // Under the lock as well: content that comes back and loses its row again is noted anew.
         catalog.settle(&removed).await?;
+        drop(lock);
         swept.removed.extend(removed);
         swept.removed_len += len;
     }
@@ -95,17 +93,11 @@ async fn lock(store: &Store) -> Result<Option<PublishLock>, StoreError> {
     // New publications wait at the gate, so that those that run are the last ones.
     let path = store.publish_gate_path();
     let _gate = blocking(move || PublishGate::close(&path)).await?;
-    for _ in 0..LOCK_ATTEMPTS {
-        if let Some(lock) = PublishLock::try_exclusive(&store.publish_lock_path())? {
-            return Ok(Some(lock));
-        }
-        tokio::time::sleep(LOCK_PAUSE).await;
-    }
-    Ok(None)
+    PublishLock::exclusive(&store.publish_lock_path(), LOCK_ATTEMPTS).await
 }
 
 /// Removes an archive and its sidecar; says how many bytes the archive had.
-fn remove_blob(store: &Store, sha256: &Sha256Digest) -> Result<u64, StoreError> {
+pub(super) fn remove_blob(store: &Store, sha256: &Sha256Digest) -> Result<u64, StoreError> {
     let path = store.blob_path(sha256);
     let len = path.symlink_metadata().map_or(0, |metadata| metadata.len());
     remove(&store.sidecar_path(sha256))?;

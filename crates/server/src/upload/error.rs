@@ -143,9 +143,7 @@ impl From<UploadError> for Failure {
                 Self::InternalServerError { reason: error.label() }
             }
             UploadError::Store(error) => store_failure(&error),
-            UploadError::Stopping => {
-                Self::ServiceUnavailable { reason: "stopping", retry_after: None }
-            }
+            UploadError::Stopping => Self::STOPPING,
         }
     }
 }
