@@ -10,7 +10,7 @@ use entryway_testkit::fixtures::{crc32, deflate};
 use serde_json::{Value, json};
 
 use crate::client::{Client, RawAnswer, encoded_segment, raw};
-use crate::harness::{HANG, Ran, command};
+use crate::harness::{HANG, Push, Ran, Scratch, Server, command};
 
 /// Makes a token and gives its text.
 #[track_caller]
@@ -148,4 +148,16 @@ pub(crate) async fn until_verified(client: &mut Client, file: &str, token: &str)
         assert!(started.elapsed() < HANG, "{file} never is verified");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+}
+
+/// A row: its name, the request's fields, the status of the answer.
+pub(crate) type Asking<'a> = (&'static str, &'a [(&'a str, &'a str)], u16);
+
+/// A server with one archive in group/app, its job's number, and what lies round them: ref `main`,
+/// job `build`, public.
+pub(crate) fn served(archive: impl AsRef<[u8]>) -> (Server, u64, Scratch) {
+    let scratch = Scratch::new();
+    let archive = scratch.file("archive.zip", archive);
+    let job_id = Push::public().store_in(&scratch.data(), &archive).job_id;
+    (Server::start(&scratch.data()), job_id, scratch)
 }

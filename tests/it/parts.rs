@@ -12,12 +12,10 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Client, PROTOCOLS};
 use crate::handing_in::{
-    RunningJob, is_verified, running_job, slow_to_verify, token, until_verified, upload_archive,
+    Asking, RunningJob, is_verified, running_job, served, slow_to_verify, token, until_verified,
+    upload_archive,
 };
-use crate::harness::{Push, Scratch, Server, has_command, sha256, skip};
-
-/// A row: its name, the request's fields, the status of the answer.
-type Asking<'a> = (&'static str, &'a [(&'a str, &'a str)], u16);
+use crate::harness::{Scratch, Server, has_command, sha256, skip};
 
 /// A server with one archive in group/app: ref `main`, job `build`.
 struct Site {
@@ -28,10 +26,7 @@ struct Site {
 
 impl Site {
     fn of(archive: &[u8]) -> Self {
-        let scratch = Scratch::new();
-        let archive = scratch.file("archive.zip", archive);
-        let job_id = Push::public().store_in(&scratch.data(), &archive).job_id;
-        let server = Server::start(&scratch.data());
+        let (server, job_id, scratch) = served(archive);
         Self { server, job_id, scratch }
     }
 
