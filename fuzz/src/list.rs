@@ -25,6 +25,7 @@ pub const LIMITS: Limits = Limits {
     directory_size: 64 * 1024,
     entries: 256,
     index_len: 8 * 1024,
+    decoder_memory: 1 << 20,
     expansion_ratio: 1_100,
     expansion_free: 4 * 1024,
 };

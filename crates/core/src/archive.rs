@@ -113,6 +113,7 @@ impl<S> Archive<S> {
             display_name: name::display(header.name, header.extra).into(),
             boundary: self.directory.boundary(entry),
             standing,
+            decoder_memory: self.limits.decoder_memory,
         }
     }
 }

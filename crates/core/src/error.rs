@@ -280,7 +280,7 @@ impl At {
     pub(crate) fn exceeds(self, limit: Limit, maximum: u64, actual: u64) -> Refusal {
         let rule = match limit {
             Limit::DirectorySize | Limit::Entries | Limit::IndexLen => Rule::ArchiveOverLimit,
-            Limit::ExpansionRatio => Rule::EntryOverLimit,
+            Limit::ExpansionRatio | Limit::DecoderMemory => Rule::EntryOverLimit,
         };
         Refusal { limit: Some(limit), ..self.breaks_by(rule, maximum, actual) }
     }

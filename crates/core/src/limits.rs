@@ -19,6 +19,9 @@ pub struct Limits {
     pub expansion_ratio: u64,
     /// Output bytes below which no ratio is asked for.
     pub expansion_free: u64,
+    /// Bytes that the stream of one entry may have its decoder keep: the dictionary of LZMA and XZ,
+    /// the window of zstd, the model of PPMd. Read from the stream's header.
+    pub decoder_memory: u64,
 }
 
 impl Limits {
@@ -33,7 +36,8 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// 256 MiB of directory, 1,000,000 entries, 64 MiB of index, 1,100:1 beyond the first 64 MiB.
+    /// 256 MiB of directory, 1,000,000 entries, 64 MiB of index, 1,100:1 beyond the first 64 MiB,
+    /// 64 MiB for a decoder.
     ///
     /// DEFLATE itself cannot exceed 1,032:1 (a two-bit code for 258 bytes), so the ratio refuses
     /// only sizes that no honest DEFLATE stream has.
@@ -44,6 +48,7 @@ impl Default for Limits {
             index_len: 64 << 20,
             expansion_ratio: 1_100,
             expansion_free: 64 << 20,
+            decoder_memory: 64 << 20,
         }
     }
 }
@@ -60,12 +65,19 @@ pub enum Limit {
     IndexLen = 3,
     /// [`Limits::expansion_ratio`].
     ExpansionRatio = 4,
+    /// [`Limits::decoder_memory`].
+    DecoderMemory = 5,
 }
 
 impl Limit {
     /// Every limit, in the order of [`Limits`]' fields.
-    pub const ALL: [Self; 4] =
-        [Self::DirectorySize, Self::Entries, Self::IndexLen, Self::ExpansionRatio];
+    pub const ALL: [Self; 5] = [
+        Self::DirectorySize,
+        Self::Entries,
+        Self::IndexLen,
+        Self::ExpansionRatio,
+        Self::DecoderMemory,
+    ];
 
     /// The program's flag that sets this limit.
     #[must_use]
@@ -75,6 +87,7 @@ impl Limit {
             Self::Entries => "--max-entries",
             Self::IndexLen => "--max-index-size",
             Self::ExpansionRatio => "--max-expansion",
+            Self::DecoderMemory => "--max-decoder-memory",
         }
     }
 
@@ -86,6 +99,7 @@ impl Limit {
             Self::Entries => "entries",
             Self::IndexLen => "bytes of index",
             Self::ExpansionRatio => "declared bytes of output for its compressed size",
+            Self::DecoderMemory => "bytes of memory that its decoder would take",
         }
     }
 }

@@ -11,11 +11,36 @@ impl CompressionMethod {
     pub const STORED: Self = Self(0);
     /// Raw DEFLATE (RFC 1951).
     pub const DEFLATED: Self = Self(8);
+    /// Enhanced deflating: DEFLATE with a window of 64 KiB and longer matches.
+    pub const DEFLATE64: Self = Self(9);
+    /// One bzip2 stream.
+    pub const BZIP2: Self = Self(12);
+    /// LZMA with a header of its own (APPNOTE 5.8).
+    pub const LZMA: Self = Self(14);
+    /// Frames of zstd (RFC 8878).
+    pub const ZSTD: Self = Self(93);
+    /// One stream in the .xz format.
+    pub const XZ: Self = Self(95);
+    /// PPMd, version I, revision 1 (APPNOTE 5.10).
+    pub const PPMD: Self = Self(98);
+
+    /// The methods that can be decoded, and whether this build does: a feature of the crate each,
+    /// but for the first two.
+    const DECODED: [(Self, bool); 8] = [
+        (Self::STORED, true),
+        (Self::DEFLATED, true),
+        (Self::DEFLATE64, cfg!(feature = "deflate64")),
+        (Self::BZIP2, cfg!(feature = "bzip2")),
+        (Self::LZMA, cfg!(feature = "lzma")),
+        (Self::ZSTD, cfg!(feature = "zstd")),
+        (Self::XZ, cfg!(feature = "xz")),
+        (Self::PPMD, cfg!(feature = "ppmd")),
+    ];
 
     /// Whether this build can decode the method.
     #[must_use]
     pub fn is_built(self) -> bool {
-        matches!(self, Self::STORED | Self::DEFLATED)
+        Self::DECODED.contains(&(self, true))
     }
 
     /// The method's name in APPNOTE 4.4.5, where it has one.

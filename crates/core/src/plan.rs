@@ -33,6 +33,9 @@ pub enum Standing {
         data_offset: u64,
         /// Whether the content is UTF-8 text without control characters.
         is_text: bool,
+        /// Whether the data is zstd frames that each ask for a window of at most 8 MiB, so that it
+        /// can go out as the content coding zstd (RFC 9659).
+        fits_zstd_coding: bool,
     },
     /// It breaks a rule.
     Bad(Refusal),
@@ -51,6 +54,10 @@ pub struct Found {
     pub boundary: u64,
     /// What is known of its data.
     pub standing: Standing,
+    /// The most bytes that its decoder may take: [`Limits::decoder_memory`] of the archive.
+    ///
+    /// [`Limits::decoder_memory`]: crate::Limits::decoder_memory
+    pub decoder_memory: u64,
 }
 
 impl Found {

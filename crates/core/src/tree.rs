@@ -390,7 +390,7 @@ mod tests {
     fn sidecar(archive: &Archive<Bytes>) -> (Bytes, Binding) {
         let len = archive.source().len() as u64;
         let binding = Binding { sha256: [1; 32], len, modified_nanos: 0 };
-        let standing = Standing::Good { data_offset: 0, is_text: false };
+        let standing = Standing::Good { data_offset: 0, is_text: false, fits_zstd_coding: false };
         let standings = vec![standing; archive.directory().len()];
         (write(archive.directory(), &binding, &standings).into(), binding)
     }

@@ -72,7 +72,9 @@ fn verify_entry<S: ReadAt>(
         }
     }
     Ok(match extraction.data_offset() {
-        Some(data_offset) => Standing::Good { data_offset, is_text: text.is_text() },
+        Some(data_offset) => {
+            Standing::Good { data_offset, is_text: text.is_text(), fits_zstd_coding: false }
+        }
         None => Standing::Unverified,
     })
 }

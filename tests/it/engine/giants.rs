@@ -84,7 +84,8 @@ fn a_giant_known_to_be_good_says_where_its_last_byte_is() {
     let giant = Giant::stored_zeros(5 * GIB);
     let archive = open(&giant);
     let zeros = &giant.entries[1];
-    let standing = Standing::Good { data_offset: zeros.data_offset, is_text: false };
+    let standing =
+        Standing::Good { data_offset: zeros.data_offset, is_text: false, fits_zstd_coding: false };
     let found = Found { standing, ..find(&archive, "zeros.bin") };
     let data = found.data_extent().unwrap();
     assert_eq!(data, zeros.data());
@@ -100,7 +101,10 @@ fn five_gigabytes_are_verified_entry_by_entry() {
     let standings = standings(&archive);
     for (entry, (_, standing)) in giant.entries.iter().zip(&standings) {
         let is_text = entry.name.ends_with(".txt");
-        assert_eq!(*standing, Standing::Good { data_offset: entry.data_offset, is_text });
+        assert_eq!(
+            *standing,
+            Standing::Good { data_offset: entry.data_offset, is_text, fits_zstd_coding: false }
+        );
     }
     assert_eq!(standings.len(), 3);
 

@@ -142,6 +142,7 @@ fn nothing_is_allocated_on_the_archives_word() {
         index_len: u64::MAX,
         expansion_ratio: u64::MAX,
         expansion_free: u64::MAX,
+        decoder_memory: u64::MAX,
     };
     let two = || {
         builder::Archive::new()

@@ -127,7 +127,7 @@ fn bad_entries_keep_their_refusal_to_the_last_number() {
     let indexed = Indexed::new(built(&builder::Archive::new().entries([
         Entry::stored("good", content),
         Entry { crc32: 7, ..Entry::stored("crc", content) },
-        Entry::stored("method", content).edit_central(|header| header.method = 93),
+        Entry::stored("method", content).edit_central(|header| header.method = 97),
         Entry::stored("twice", content),
         Entry::stored("twice", content),
         // A limit is kept with the refusal: 2^32 - 2 bytes out of 7.

@@ -294,7 +294,7 @@ fn an_entry_that_is_not_served_refuses_the_whole_and_is_named() {
     type Edited = (&'static str, Entry, Rule);
     let rows: [Edited; 6] = [
         ("encrypted", Entry::stored("x/bad", "x").flags(1), Rule::Encrypted),
-        ("unknown method", Entry::raw("x/bad", 98, "x", 0, 1), Rule::Method),
+        ("unknown method", Entry::raw("x/bad", 97, "x", 0, 1), Rule::Method),
         (
             "another local name",
             Entry::stored("x/bad", "x").edit_local(|header| header.name[0] = b'y'),

@@ -193,6 +193,7 @@ impl<S: ReadAt> Sidecar<S> {
             display_name: name::display(header.name, header.extra).into(),
             boundary,
             standing,
+            decoder_memory: self.decoder_memory,
         })
     }
 }

@@ -7,7 +7,7 @@ use super::page::{self, CONTENT_LEN, PAGE_LEN, items_per_page};
 use super::{Binding, FACT_LEN, MAGIC, PAIR_LEN, REFUSAL_LEN, VERSION, section, standing};
 use crate::directory::HashKey;
 use crate::error::{Record, Refusal, Rule};
-use crate::limits::Limit;
+use crate::limits::{Limit, Limits};
 use crate::plan::Standing;
 use crate::source::ReadAt;
 use crate::window::Extent;
@@ -22,6 +22,7 @@ pub struct Sidecar<S> {
     pub(super) end_record_offset: u64,
     pub(super) archive_len: u64,
     pub(super) entries: u64,
+    pub(super) decoder_memory: u64,
     pub(super) key: HashKey,
     pub(super) names: Section,
     pub(super) aliases: Section,
@@ -79,6 +80,13 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 }
 
 impl<S: ReadAt> Sidecar<S> {
+    /// Holds the decoders of the entries that are found to these limits, instead of the default
+    /// ones.
+    #[must_use]
+    pub fn within(self, limits: &Limits) -> Self {
+        Self { decoder_memory: limits.decoder_memory, ..self }
+    }
+
     /// Reads the header page and holds it to the archive.
     ///
     /// # Errors
@@ -104,6 +112,7 @@ impl<S: ReadAt> Sidecar<S> {
             base_offset: u64_at(header, 88),
             end_record_offset: u64_at(header, 96),
             entries: u64_at(header, 104),
+            decoder_memory: Limits::default().decoder_memory,
             names: Section::default(),
             aliases: Section::default(),
             sorted: Section::default(),
@@ -166,7 +175,11 @@ impl<S: ReadAt> Sidecar<S> {
         let (fact, page) = self.item::<FACT_LEN>(self.facts, ordinal.into())?;
         let place = u64_at(&fact, 0);
         match fact[8] {
-            standing::GOOD => Ok(Standing::Good { data_offset: place, is_text: fact[9] == 1 }),
+            standing::GOOD => Ok(Standing::Good {
+                data_offset: place,
+                is_text: fact[9] == 1,
+                fits_zstd_coding: fact[10] == 1,
+            }),
             standing::BAD => {
                 let (item, page) = self.item::<REFUSAL_LEN>(self.refusals, place)?;
                 let refusal = (|| {

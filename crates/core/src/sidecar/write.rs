@@ -124,14 +124,14 @@ impl Pairs {
 }
 
 fn fact(entry: &Standing, refusals: &mut Vec<u8>) -> [u8; FACT_LEN] {
-    let (place, standing, text) = match entry {
-        Standing::Good { data_offset, is_text } => {
-            (*data_offset, standing::GOOD, u8::from(*is_text))
+    let (place, standing, text, zstd) = match entry {
+        Standing::Good { data_offset, is_text, fits_zstd_coding } => {
+            (*data_offset, standing::GOOD, u8::from(*is_text), u8::from(*fits_zstd_coding))
         }
         Standing::Bad(refusal) => {
             let index = (refusals.len() / REFUSAL_LEN) as u64;
             refusals.extend_from_slice(&refusal_item(refusal));
-            (index, standing::BAD, 0)
+            (index, standing::BAD, 0, 0)
         }
         Standing::Unverified => panic!("an archive is verified before its sidecar is written"),
     };
@@ -139,6 +139,7 @@ fn fact(entry: &Standing, refusals: &mut Vec<u8>) -> [u8; FACT_LEN] {
     item[..8].copy_from_slice(&place.to_le_bytes());
     item[8] = standing;
     item[9] = text;
+    item[10] = zstd;
     item
 }
 

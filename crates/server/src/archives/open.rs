@@ -36,7 +36,7 @@ pub(super) enum FindFailure {
 /// What entries are found by.
 pub(super) enum Index {
     /// The sidecar belongs to the file as it is.
-    Sidecar(Sidecar<FileSource>),
+    Sidecar(Box<Sidecar<FileSource>>),
     /// There is none that does.
     Directory {
         archive: Box<Archive<FileSource>>,
@@ -63,7 +63,7 @@ impl OpenArchive {
             modified_nanos: source.modified_nanos(),
         };
         let index = match open_sidecar(store, sha256, &binding).map_err(store_error)? {
-            Ok(sidecar) => Index::Sidecar(sidecar),
+            Ok(sidecar) => Index::Sidecar(Box::new(sidecar.within(limits))),
             Err(was_verified) => {
                 let archive =
                     Archive::open_within(source.clone(), *limits).map_err(ServeError::Archive)?;

@@ -20,6 +20,9 @@ pub(super) struct LimitArguments {
     /// Bytes of output for a byte of input, beyond the first 64 MiB of an entry
     #[arg(long, value_name = "RATIO", default_value_t = Limits::default().expansion_ratio)]
     max_expansion: u64,
+    /// Bytes that the dictionary, window or model of one entry's decoder may take
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().decoder_memory)]
+    max_decoder_memory: u64,
 }
 
 impl LimitArguments {
@@ -29,6 +32,7 @@ impl LimitArguments {
             entries: self.max_entries,
             index_len: self.max_index_size,
             expansion_ratio: self.max_expansion,
+            decoder_memory: self.max_decoder_memory,
             ..Limits::default()
         }
     }
