@@ -27,7 +27,7 @@
 //! The directory's own bytes, and beside them 14 bytes for each entry and 6 for each further name
 //! that it is found by, at most two; [`Limits`] bounds both.
 //! Reading an entry of any size takes less than 256 KiB beside the decoder's state.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)] // But in source/mapped.rs.
 
 mod archive;
 mod directory;
@@ -59,6 +59,8 @@ pub use locate::{DirectoryExtent, Locator, SEARCH_LEN, Step, TAIL_LEN, TRAILING_
 pub use method::{CompressionMethod, GeneralPurposeFlags};
 pub use plan::{EntryPlan, FETCH_LEN, FIRST_FETCH_LEN, Found, Standing};
 pub use sorted::{IndexError, SortedDirectory, SortedEntries};
+#[cfg(feature = "mmap")]
+pub use source::MappedSource;
 pub use source::{FileSource, ReadAt, Source};
 pub use subset::{Subset, SubsetError, SubsetSegment, SubsetSegments};
 pub use verify::Progress;

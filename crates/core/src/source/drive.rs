@@ -10,8 +10,11 @@ use crate::limits::Limits;
 use crate::locate::{Locator, Step};
 use crate::window::{Extent, Window};
 
-/// Reads all of an extent.
+/// All bytes of an extent: shared where the source has them in memory, else read.
 pub(crate) fn fetch<S: ReadAt + ?Sized>(source: &S, extent: Extent) -> Result<Bytes, Error> {
+    if let Some(bytes) = source.share(&extent) {
+        return Ok(bytes);
+    }
     let len = usize::try_from(extent.end - extent.start).map_err(|_| Error::Read {
         extent: extent.clone(),
         kind: std::io::ErrorKind::OutOfMemory,

@@ -65,6 +65,11 @@ impl FileSource {
         Ok(Self { file: Arc::new(file), stamp })
     }
 
+    #[cfg(feature = "mmap")]
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// When the file was last modified before it was opened, in nanoseconds since 1970.
     #[must_use]
     pub fn modified_nanos(&self) -> i64 {

@@ -23,6 +23,11 @@ impl ReadAt for Bytes {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(copy(self, offset, buffer))
     }
+
+    fn share(&self, extent: &Extent) -> Option<Bytes> {
+        let range = usize::try_from(extent.start).ok()?..usize::try_from(extent.end).ok()?;
+        self.get(range.clone()).map(|_| self.slice(range))
+    }
 }
 
 impl Source for Bytes {
