@@ -7,10 +7,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use entryway_fuzz::decode;
 use entryway_fuzz::range::{Input, TAG};
 use entryway_http::RangeSupport;
 use entryway_testkit::builder::{Archive, DescriptorForm, Entry, Place, Saturated, Zip64End};
-use entryway_testkit::fixtures::text;
+use entryway_testkit::fixtures::{crc32, deflate, text};
 use entryway_testkit::overlap::quoted_overlap;
 use entryway_testkit::{extra, samples};
 
@@ -20,6 +21,7 @@ const SEED_LEN_MAX: usize = 8 * 1024;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: write_seeds FOLDER")?);
     let good = samples::good().into_iter().map(|sample| (sample.name, sample.archive.build()));
+    write_all(&folder.join("decode"), streams())?;
     write_all(&folder.join("list"), good.chain(hostile()))?;
     write_all(&folder.join("range"), requests())?;
     Ok(())
@@ -38,6 +40,93 @@ fn write_all(
         fs::write(folder.join(name), bytes)?;
     }
     Ok(())
+}
+
+/// One short stream of each method and one content; those that nothing here writes were made by
+/// 7-Zip 26.02, libbz2 1.0.8 and zstd 1.5.
+fn streams() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    let content = b"a stream, and the same stream again: 0123456789\n".repeat(6);
+    let streams: [(&str, u8, Vec<u8>); 9] = [
+        ("stored", 0, content.clone()),
+        ("deflated", 0, deflate(6, &content)),
+        (
+            "deflate64",
+            0,
+            bytes(
+                "e5cab90dc0201004c0dc556c010efcf077b31227208000e85f2474413a1a62cc2eac37d82266\
+                 160c56d908269616f0bcdfafb4b1ce5fa7fd05",
+            ),
+        ),
+        (
+            "bzip2",
+            0,
+            bytes(
+                "425a68393141592653592824deb400003ed980001040047ff026e31c002000705000340c9901\
+                 4aa83468646434192cd7b582d4b45aae2b15d1755d964b35dd785a2d56cbcaecbd2d0beae0b0\
+                 5b2d17d2f4bf2dc2fcb72de5cc5897f1772453850902824deb40",
+            ),
+        ),
+        (
+            "LZMA",
+            2,
+            bytes(
+                "1a0205005d001000000030880a67840f75468436055cf404ab3d10883ac1eb361f4046af82ec\
+                 c1784f479a05886468fdd2ae0a4fbad49e6acf36d3fffffd720000",
+            ),
+        ),
+        (
+            "LZMA without a marker",
+            0,
+            bytes(
+                "1a0205005d001000000030880a67840f75468436055cf404ab3d10883ac1eb361f4046af82ec\
+                 c1784f479a05886468fdd2ae0a4fbad49e6aca28c000",
+            ),
+        ),
+        (
+            "zstd",
+            0,
+            bytes(
+                "28b52ffd0458a501009402612073747265616d2c20616e64207468652073616d652061676169\
+                 6e3a20303132333435363738390a0200db53d100b3290641825a69",
+            ),
+        ),
+        (
+            "XZ",
+            0,
+            bytes(
+                "fd377a585a0000016922de360200210100000000372797d6e0011f00325d0030880a67840f75\
+                 468436055cf404ab3d10883ac1eb361f4046af82ecc1784f479a05886468fdd2ae0a4fbad49e\
+                 6aca28c0000000003dbebd7000014aa002000000caaab8b73e300d8b020000000001595a",
+            ),
+        ),
+        (
+            "PPMd",
+            0,
+            bytes(
+                "070060bf18e9cd031da632c370e4469381ec82351463e2c220b256353c366a135aff0497aeb5\
+                 6e8476ff8f62000000436bd92c00",
+            ),
+        ),
+    ];
+    let methods = [0u8, 1, 2, 3, 4, 4, 5, 6, 7];
+    streams.into_iter().zip(methods).map(move |((name, flags, data), method)| {
+        let input = decode::Input {
+            method,
+            flags,
+            memory_log: 12,
+            piece: 255,
+            uncompressed_size: content.len() as u32,
+            crc32: crc32(&content),
+            data,
+        };
+        (name, input.to_bytes())
+    })
+}
+
+/// Bytes written as hexadecimal digits.
+fn bytes(digits: &str) -> Vec<u8> {
+    let value = |pair: &[u8]| u8::from_str_radix(&String::from_utf8_lossy(pair), 16);
+    digits.as_bytes().chunks(2).map(|pair| value(pair).expect("two digits")).collect()
 }
 
 /// Archives that are refused, or hold an entry that is: one for each defect that takes more than a

@@ -3,5 +3,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod decode;
 pub mod list;
 pub mod range;

@@ -23,13 +23,22 @@
 //! choice is refused ([`Error::Archive`]), and so is an entry whose bytes or identity do
 //! ([`Error::Entry`]); the other entries are read. Each [`Rule`] says what it is about.
 //!
+//! # Features
+//! None is on by default.
+//! - `all-methods`: the six that follow. Stored and deflated entries are always read.
+//! - `deflate64`, `bzip2`, `ppmd`: those methods, in Rust.
+//! - `lzma`, `xz`: by liblzma, `zstd`: by libzstd; C that is built with the crate and linked in.
+//! - `tokio`: cold reads of a file leave the async runtime's threads alone.
+//!
 //! # Bounds
 //! The directory's own bytes, and beside them 14 bytes for each entry and 6 for each further name
 //! that it is found by, at most two; [`Limits`] bounds both.
-//! Reading an entry of any size takes less than 256 KiB beside the decoder's state.
+//! Reading an entry of any size takes less than 256 KiB beside the decoder's state, and that at most
+//! [`CompressionMethod::decoder_memory_bound`].
 #![deny(unsafe_code)] // But in source/mapped.rs.
 
 mod archive;
+mod decode;
 mod directory;
 mod entry;
 mod error;

@@ -15,12 +15,16 @@ pub struct Limits {
     /// Bytes of the name index and the offset array kept beside a directory.
     pub index_len: u64,
     /// Output bytes of one entry for each compressed byte, beyond the first
-    /// [`Limits::expansion_free`] bytes.
+    /// [`Limits::expansion_free`] bytes; for each method at most what it can reach at all
+    /// ([`CompressionMethod::expansion_bound`](crate::CompressionMethod::expansion_bound)), which
+    /// alone counts by default.
     pub expansion_ratio: u64,
     /// Output bytes below which no ratio is asked for.
     pub expansion_free: u64,
     /// Bytes that the stream of one entry may have its decoder keep: the dictionary of LZMA and XZ,
-    /// the window of zstd, the model of PPMd. Read from the stream's header.
+    /// the window of zstd, the model of PPMd, four for each byte of a block of bzip2. Read from the
+    /// stream's header before any of it is allocated; what a decoder keeps in all is bounded by
+    /// [`CompressionMethod::decoder_memory_bound`](crate::CompressionMethod::decoder_memory_bound).
     pub decoder_memory: u64,
 }
 
@@ -36,17 +40,16 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// 256 MiB of directory, 1,000,000 entries, 64 MiB of index, 1,100:1 beyond the first 64 MiB,
-    /// 64 MiB for a decoder.
+    /// 256 MiB of directory, 1,000,000 entries, 64 MiB of index, 64 MiB for a decoder, and beyond
+    /// the first 64 MiB of an entry whatever its method can reach: 1,100:1 for deflate.
     ///
-    /// DEFLATE itself cannot exceed 1,032:1 (a two-bit code for 258 bytes), so the ratio refuses
-    /// only sizes that no honest DEFLATE stream has.
+    /// A ratio below that is a policy: it refuses honest entries of zeros.
     fn default() -> Self {
         Self {
             directory_size: Self::DIRECTORY_SIZE_BOUND,
             entries: 1_000_000,
             index_len: 64 << 20,
-            expansion_ratio: 1_100,
+            expansion_ratio: u64::MAX,
             expansion_free: 64 << 20,
             decoder_memory: 64 << 20,
         }

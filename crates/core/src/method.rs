@@ -43,6 +43,47 @@ impl CompressionMethod {
         Self::DECODED.contains(&(self, true))
     }
 
+    /// Output bytes for a byte of compressed data that no valid stream exceeds.
+    ///
+    /// It refuses sizes that no stream has, and no honest entry: writers come close to it with
+    /// zeros. Measured on 256 MiB of them, at the writer's highest level:
+    ///
+    /// | method | bound | measured | by |
+    /// |---|---|---|---|
+    /// | deflate | 1,100 | 1,029 | zlib |
+    /// | deflate64 | 29,200 | 277 | 7-Zip |
+    /// | bzip2 | 2,000,000 | 1,248,537 | 7-Zip |
+    /// | LZMA | 7,100 | 7,073 | 7-Zip |
+    /// | XZ | 7,100 | 6,846 | 7-Zip |
+    /// | zstd | 32,768 | 32,681 | zstd -22 |
+    /// | PPMd | 2,850 | 2,720 | 7-Zip |
+    ///
+    /// - deflate: 258 bytes for two codes of one bit each, 1,032:1.
+    /// - deflate64: 65,538 bytes for two codes of one bit and sixteen further bits, 29,128:1.
+    /// - bzip2: a block of 900,000 bytes holds 180,000 runs of 259 bytes in 5 bytes each. It takes
+    ///   193 bits at least: magic 48, CRC-32 32, randomised 1, origin 24, symbols in use 32, tables
+    ///   3, selectors 15 and 1, two tables of 8, content 20, end of block 1. 1,932,435:1.
+    /// - LZMA, XZ: a probability goes up to 2017/2048, so that a binary decision takes at least
+    ///   log2(2048/2017) = 0.0220 bits; a repeated match of 273 bytes takes 14 of them. 7,091:1.
+    /// - zstd: a block of 128 KiB that repeats one byte has 4 bytes; a compressed block at least 9.
+    /// - PPMd: a symbol that is certain gets up to 16352/16384, and takes log2(16384/16352) =
+    ///   0.00282 bits. 2,837:1.
+    ///
+    /// [`u64::MAX`] for the methods that are not decoded; a stored entry has two equal sizes.
+    #[must_use]
+    pub fn expansion_bound(self) -> u64 {
+        match self {
+            Self::STORED => 1,
+            Self::DEFLATED => 1_100,
+            Self::DEFLATE64 => 29_200,
+            Self::BZIP2 => 2_000_000,
+            Self::LZMA | Self::XZ => 7_100,
+            Self::ZSTD => 32_768,
+            Self::PPMD => 2_850,
+            _ => u64::MAX,
+        }
+    }
+
     /// The method's name in APPNOTE 4.4.5, where it has one.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
@@ -93,6 +134,12 @@ impl GeneralPurposeFlags {
     #[must_use]
     pub const fn is_encrypted(self) -> bool {
         self.bit(0)
+    }
+
+    /// Bit 1, of an entry in LZMA: the stream ends in a marker.
+    #[must_use]
+    pub const fn has_lzma_end_marker(self) -> bool {
+        self.bit(1)
     }
 
     /// Bit 3: CRC-32 and sizes follow the data in a data descriptor.

@@ -63,7 +63,7 @@ pub struct Found {
 impl Found {
     /// The compressed data's place, where the entry is known to be good.
     ///
-    /// The bytes there are one whole DEFLATE stream, or the stored content, and nothing else.
+    /// The bytes there are one whole compressed stream, or the stored content, and nothing else.
     #[must_use]
     pub fn data_extent(&self) -> Option<Extent> {
         match self.standing {
@@ -82,6 +82,7 @@ pub struct EntryPlan {
     pub(crate) raw_name: Bytes,
     pub(crate) boundary: u64,
     pub(crate) data_offset: Option<u64>,
+    pub(crate) decoder_memory: u64,
     /// Ascending, disjoint ranges of the content; `None` for the whole of it.
     pub(crate) parts: Option<Vec<Range<u64>>>,
 }
@@ -102,6 +103,7 @@ impl EntryPlan {
             raw_name: found.raw_name.clone(),
             boundary: found.boundary,
             data_offset,
+            decoder_memory: found.decoder_memory,
             parts: None,
         })
     }

@@ -65,8 +65,8 @@ pub(crate) fn of_header(
     if entry.method == CompressionMethod::STORED && compressed != uncompressed {
         return Err(place.breaks_by(Rule::StoredSizes, compressed, uncompressed));
     }
-    let most =
-        compressed.saturating_mul(limits.expansion_ratio).saturating_add(limits.expansion_free);
+    let ratio = limits.expansion_ratio.min(entry.method.expansion_bound());
+    let most = compressed.saturating_mul(ratio).saturating_add(limits.expansion_free);
     if uncompressed > most {
         return Err(place.exceeds(Limit::ExpansionRatio, most, uncompressed));
     }

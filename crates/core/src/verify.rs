@@ -73,7 +73,8 @@ fn verify_entry<S: ReadAt>(
     }
     Ok(match extraction.data_offset() {
         Some(data_offset) => {
-            Standing::Good { data_offset, is_text: text.is_text(), fits_zstd_coding: false }
+            let fits_zstd_coding = extraction.fits_zstd_coding();
+            Standing::Good { data_offset, is_text: text.is_text(), fits_zstd_coding }
         }
         None => Standing::Unverified,
     })

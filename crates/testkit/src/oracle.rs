@@ -33,6 +33,11 @@ mod lookup;
 
 pub use lookup::{Found, display_name, find};
 
+/// The reason for which an entry of any method but stored and deflate is refused here.
+///
+/// An engine may well serve such an entry; the oracle has no answer to compare.
+pub const OTHER_METHOD: &str = "a method that the oracle does not read";
+
 /// Why an archive or one of its entries is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OracleRefusal {

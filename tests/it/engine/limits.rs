@@ -80,7 +80,7 @@ fn the_defaults_are_the_documented_numbers() {
     assert_eq!(limits.directory_size, 256 << 20);
     assert_eq!(limits.entries, 1_000_000);
     assert_eq!(limits.index_len, 64 << 20);
-    assert_eq!((limits.expansion_ratio, limits.expansion_free), (1_100, 64 << 20));
+    assert_eq!((limits.expansion_ratio, limits.expansion_free), (u64::MAX, 64 << 20));
     // What the index cannot address is no limit that can be set.
     let more = Limits { directory_size: u64::MAX, ..limits }.bounded();
     assert_eq!(more.directory_size, Limits::DIRECTORY_SIZE_BOUND);
@@ -206,5 +206,53 @@ fn opening_takes_little_beside_the_directory_itself() {
         let names = if name == "aliases" { 2 } else { 0 };
         // As the crate's documentation has it.
         assert!(opened.directory().index_len() <= entries * (14 + 6 * names), "{name}");
+    }
+}
+
+/// The most address space that this process has had, in bytes.
+fn address_space_peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmPeak:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn a_stream_that_asks_for_gigabytes_is_refused_before_any_is_allocated() {
+    const GIB: u64 = 1 << 30;
+    let xz = {
+        // Magic, flags of the stream without integrity check; one block of LZMA2, property 39.
+        let stream = [0xfd, b'7', b'z', b'X', b'Z', 0, 0, 0];
+        let block = [2, 0, 0x21, 1, 39, 0, 0, 0];
+        let crc = |bytes: &[u8]| crc32fast::hash(bytes).to_le_bytes();
+        [&stream[..], &crc(&stream[6..]), &block, &crc(&block), &[0; 20]].concat()
+    };
+    // (name, method, stream, what it asks for at least)
+    let table: [(&str, u16, Vec<u8>, u64); 5] = [
+        ("LZMA", 14, [&[9, 4, 5, 0, 0x5d, 0, 0, 0, 0xc0][..], &[0; 20]].concat(), 3 * GIB),
+        ("XZ", 95, xz, 3 * GIB),
+        ("zstd, a window", 93, vec![0x28, 0xb5, 0x2f, 0xfd, 0, 21 << 3 | 4, 1, 0, 0], 3 * GIB),
+        (
+            "zstd, a single segment",
+            93,
+            [&[0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0xc0][..], &[0; 20]].concat(),
+            3 * GIB,
+        ),
+        ("PPMd", 98, [&[0xf5, 0x1f][..], &[0; 20]].concat(), 1 << 28),
+    ];
+    for (name, method, stream, asked) in table {
+        let entry = Entry::raw("a", method, stream, 0, 1_000);
+        let archive = Archive::open(built(&builder::Archive::new().entry(entry))).unwrap();
+        let found = archive.find(b"a").unwrap().unwrap();
+        let before = address_space_peak();
+        let (outcome, heap) = peak_of(|| content_of(&archive, &found));
+        let grown = address_space_peak() - before;
+        let refusal = outcome.unwrap_err();
+        assert_eq!(refusal.rule, Rule::EntryOverLimit, "{name}: {refusal}");
+        assert_eq!(refusal.limit, Some(Limit::DecoderMemory), "{name}");
+        assert_eq!(refusal.declared, 64 << 20, "{name}");
+        assert!(refusal.actual >= asked && refusal.actual < asked + (1 << 20), "{name}: {refusal}");
+        // C's allocations are not on the counted heap. Other tests run meanwhile.
+        assert!(heap < 512 * 1024, "{name}: {heap} bytes");
+        assert!(grown < 2 * GIB, "{name}: {grown} bytes of address space");
     }
 }

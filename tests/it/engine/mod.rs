@@ -152,6 +152,7 @@ fn disagreement(engine: &Result<Entries, Refusal>, bytes: &[u8]) -> Option<Strin
             (Err(_), Err(_)) => {}
             (Ok(content), Ok(expected)) if content == expected => {}
             (Ok(_), Ok(_)) => return Some(format!("{shown}: other content")),
+            (Ok(_), Err(OracleRefusal { reason: oracle::OTHER_METHOD, .. })) => {}
             (Ok(_), Err(OracleRefusal { rule, reason })) => {
                 return Some(format!("{shown}: refused by the oracle alone: {rule} ({reason})"));
             }

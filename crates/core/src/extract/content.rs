@@ -1,19 +1,22 @@
 //! The data of one entry: decoded chunk by chunk and held to the directory's numbers.
 
 use bytes::Bytes;
-use entryway_inflate::{InflateError, Inflater};
 
 use super::CHUNK_LEN;
+use crate::decode::{Declared, DecodeError, Decoder, Piece};
 use crate::entry::Entry;
 use crate::error::{Error, Record, Rule, at};
+use crate::limits::Limit;
 use crate::method::CompressionMethod;
 
-/// The decoder and its counts.
+/// The data's form and its counts.
 pub(super) struct Content {
-    decoder: Decoder,
+    form: Form,
     declared_compressed_size: u64,
     declared_uncompressed_size: u64,
     declared_crc32: u32,
+    /// The most memory that the stream may ask for.
+    decoder_memory: u64,
     crc32: crc32fast::Hasher,
     /// Bytes of compressed data used; at most `declared_compressed_size`.
     consumed: u64,
@@ -21,10 +24,10 @@ pub(super) struct Content {
     produced: u64,
 }
 
-enum Decoder {
+enum Form {
     Stored,
-    Deflated {
-        inflater: Inflater,
+    Compressed {
+        decoder: Decoder,
         /// The chunk being filled; empty where none has been begun.
         output: Vec<u8>,
         /// Bytes of `output` in use.
@@ -55,29 +58,39 @@ pub(super) enum Decoded {
 }
 
 impl Content {
-    pub(super) fn new(entry: &Entry) -> Self {
-        let decoder = match entry.method {
-            CompressionMethod::STORED => Decoder::Stored,
-            CompressionMethod::DEFLATED => Decoder::Deflated {
-                inflater: Inflater::new(),
+    pub(super) fn new(entry: &Entry, decoder_memory: u64) -> Self {
+        let decoder = Decoder::new(entry.method, Declared::of(entry, decoder_memory));
+        let form = match (entry.method, decoder) {
+            (CompressionMethod::STORED, _) => Form::Stored,
+            (_, Some(decoder)) => Form::Compressed {
+                decoder,
                 output: Vec::new(),
                 filled: 0,
-                // Some producers write no data at all for an empty file; the stream would be two
-                // bytes.
-                finished: entry.declared_compressed_size == 0
+                finished: Self::may_be_no_data(entry.method)
+                    && entry.declared_compressed_size == 0
                     && entry.declared_uncompressed_size == 0,
             },
-            other => Decoder::Unknown(other),
+            (unknown, None) => Form::Unknown(unknown),
         };
         Self {
-            decoder,
+            form,
             declared_compressed_size: entry.declared_compressed_size,
             declared_uncompressed_size: entry.declared_uncompressed_size,
             declared_crc32: entry.declared_crc32,
+            decoder_memory,
             crc32: crc32fast::Hasher::new(),
             consumed: 0,
             produced: 0,
         }
+    }
+
+    /// Whether an entry without any data is the empty file.
+    ///
+    /// Some producers of DEFLATE leave out even the two bytes of its shortest stream, and Go
+    /// programs that register klauspost/compress write no frame of zstd. With the other methods
+    /// 7-Zip stores an empty file, and Python and zipfile-zstd write a whole stream.
+    fn may_be_no_data(method: CompressionMethod) -> bool {
+        matches!(method, CompressionMethod::DEFLATED | CompressionMethod::ZSTD)
     }
 
     pub(super) fn consumed(&self) -> u64 {
@@ -88,10 +101,14 @@ impl Content {
         self.produced
     }
 
+    pub(super) fn fits_zstd_coding(&self) -> bool {
+        matches!(&self.form, Form::Compressed { decoder, .. } if decoder.fits_zstd_coding())
+    }
+
     /// Decodes from `input`: the compressed data from `consumed` on, as far as it is in hand.
     pub(super) fn decode(&mut self, input: &Bytes, data_offset: u64) -> Result<Decoded, Error> {
-        let chunk = match &mut self.decoder {
-            Decoder::Stored => {
+        let chunk = match &mut self.form {
+            Form::Stored => {
                 if self.consumed == self.declared_compressed_size {
                     return self.check_end(data_offset);
                 }
@@ -102,12 +119,12 @@ impl Content {
                 self.consumed += chunk.len() as u64;
                 chunk
             }
-            Decoder::Deflated { .. } => match self.inflate(input, data_offset)? {
+            Form::Compressed { .. } => match self.decompress(input, data_offset)? {
                 Some(chunk) => chunk,
                 None if self.is_finished() => return self.check_end(data_offset),
                 None => return Ok(Decoded::NeedsInput),
             },
-            Decoder::Unknown(method) => {
+            Form::Unknown(method) => {
                 let place = at(Record::FileData, data_offset);
                 return Err(place.breaks_by(Rule::Method, method.0.into(), 0).into());
             }
@@ -121,14 +138,15 @@ impl Content {
     }
 
     fn is_finished(&self) -> bool {
-        matches!(self.decoder, Decoder::Deflated { finished: true, .. })
+        matches!(self.form, Form::Compressed { finished: true, .. })
     }
 
-    /// Inflates until a chunk is full, the stream ends or the input is used up (`None`).
-    fn inflate(&mut self, input: &Bytes, data_offset: u64) -> Result<Option<Bytes>, Error> {
-        let Decoder::Deflated { inflater, output, filled, finished } = &mut self.decoder else {
+    /// Decodes until a chunk is full, the stream ends or the input is used up (`None`).
+    fn decompress(&mut self, input: &Bytes, data_offset: u64) -> Result<Option<Bytes>, Error> {
+        let Form::Compressed { decoder, output, filled, finished } = &mut self.form else {
             return Ok(None);
         };
+        let is_last = input.len() as u64 == self.declared_compressed_size - self.consumed;
         let mut input = &input[..];
         loop {
             let left = self.declared_uncompressed_size - self.produced - *filled as u64;
@@ -152,16 +170,24 @@ impl Content {
                 }
                 &mut output[*filled..]
             };
-            let progress = inflater.decode(input, room).map_err(|error| match error {
-                InflateError::Malformed { produced, .. } => Error::from(
-                    at(Record::FileData, data_offset).breaks_by(Rule::Data, 0, produced),
-                ),
-                InflateError::OutOfMemory => Error::Read {
-                    extent: data_offset..data_offset,
-                    kind: std::io::ErrorKind::OutOfMemory,
-                    os: None,
-                },
-            })?;
+            let progress =
+                decoder.decode(Piece { bytes: input, is_last }, room).map_err(|error| {
+                    let place = at(Record::FileData, data_offset);
+                    match error {
+                        DecodeError::Malformed { produced } => {
+                            let produced = self.produced + (*filled + produced) as u64;
+                            place.breaks_by(Rule::Data, 0, produced).into()
+                        }
+                        DecodeError::OverLimit { asked } => {
+                            place.exceeds(Limit::DecoderMemory, self.decoder_memory, asked).into()
+                        }
+                        DecodeError::OutOfMemory => Error::Read {
+                            extent: data_offset..data_offset,
+                            kind: std::io::ErrorKind::OutOfMemory,
+                            os: None,
+                        },
+                    }
+                })?;
             self.consumed += progress.consumed as u64;
             input = &input[progress.consumed..];
             *finished = progress.finished;
@@ -170,7 +196,7 @@ impl Content {
             }
             *filled += progress.produced;
             let stalled = progress.consumed == 0 && progress.produced == 0 && !progress.finished;
-            if stalled && self.consumed == self.declared_compressed_size {
+            if stalled && is_last {
                 let produced = self.produced + *filled as u64;
                 return Err(at(Record::FileData, data_offset)
                     .breaks_by(Rule::DataTruncated, self.declared_compressed_size, produced)

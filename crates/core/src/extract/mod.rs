@@ -96,7 +96,10 @@ enum Stage {
 /// The reading of one entry, or of ranges of it.
 ///
 /// Memory: the caller's fetched bytes, one chunk being filled and one held back, together below 256
-/// KiB for every entry; and the decoder's state ([`entryway_inflate::STATE_SIZE_BOUND`]).
+/// KiB for every entry; and the decoder's state ([`CompressionMethod::decoder_memory_bound`]),
+/// which is allocated when the first data comes.
+///
+/// [`CompressionMethod::decoder_memory_bound`]: crate::CompressionMethod::decoder_memory_bound
 #[derive(Debug)]
 pub struct Extraction {
     plan: EntryPlan,
@@ -127,7 +130,7 @@ impl Extraction {
             None => Stage::Header,
         };
         Self {
-            content: Content::new(&plan.entry),
+            content: Content::new(&plan.entry, plan.decoder_memory),
             data_offset: plan.data_offset,
             plan,
             stage,
@@ -142,6 +145,13 @@ impl Extraction {
     #[must_use]
     pub fn data_offset(&self) -> Option<u64> {
         self.data_offset
+    }
+
+    /// Whether the data, once all of it has been decoded and checked, may go out as the content
+    /// coding zstd; see [`Standing::Good`](crate::Standing::Good).
+    #[must_use]
+    pub fn fits_zstd_coding(&self) -> bool {
+        self.content.fits_zstd_coding()
     }
 
     /// Goes on with the bytes in hand: those of the last [`ExtractStep::Need`], until the next one.

@@ -17,9 +17,10 @@ pub(super) struct LimitArguments {
     /// Bytes of name index beside a directory
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().index_len)]
     max_index_size: u64,
-    /// Bytes of output for a byte of input, beyond the first 64 MiB of an entry
-    #[arg(long, value_name = "RATIO", default_value_t = Limits::default().expansion_ratio)]
-    max_expansion: u64,
+    /// Bytes of output for a byte of input, beyond the first 64 MiB of an entry [default: what its
+    /// method can reach, 1100 for deflate]
+    #[arg(long, value_name = "RATIO")]
+    max_expansion: Option<u64>,
     /// Bytes that the dictionary, window or model of one entry's decoder may take
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().decoder_memory)]
     max_decoder_memory: u64,
@@ -31,7 +32,7 @@ impl LimitArguments {
             directory_size: self.max_directory_size,
             entries: self.max_entries,
             index_len: self.max_index_size,
-            expansion_ratio: self.max_expansion,
+            expansion_ratio: self.max_expansion.unwrap_or(Limits::default().expansion_ratio),
             decoder_memory: self.max_decoder_memory,
             ..Limits::default()
         }

@@ -188,7 +188,7 @@ fn check_kind(header: &CentralHeader<'_>) -> Result<(), OracleRefusal> {
         return refuse(9, "a special file");
     }
     if !matches!(header.method, 0 | 8) {
-        return refuse(9, "a method that is not built");
+        return refuse(9, super::OTHER_METHOD);
     }
     Ok(())
 }
