@@ -23,7 +23,7 @@ use entryway_http::{
     representation,
 };
 use entryway_testkit::builder::{Archive as Zip, Entry};
-use entryway_testkit::fixtures::{noise, text};
+use entryway_testkit::fixtures::{crc32, noise, text};
 use http::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue,
     IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, VARY,
@@ -328,10 +328,28 @@ struct Served {
     found: Found,
     identity: Bytes,
     gzip: Option<Bytes>,
+    zstd: Option<Bytes>,
 }
 
-/// The archive that bodies come from, and its entries: stored and deflated, within one fetch and
-/// over several, and none at all.
+/// A zstd frame of blocks that are not compressed (RFC 8878 3.1.1), with a window of 128 KiB.
+fn zstd_frame(content: &[u8]) -> Vec<u8> {
+    const BLOCK_LEN: usize = 100_000;
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (17 - 10) << 3];
+    let mut left = content;
+    loop {
+        let (block, rest) = left.split_at(left.len().min(BLOCK_LEN));
+        let header = (block.len() as u32) << 3 | u32::from(rest.is_empty());
+        frame.extend_from_slice(&header.to_le_bytes()[..3]);
+        frame.extend_from_slice(block);
+        if rest.is_empty() {
+            return frame;
+        }
+        left = rest;
+    }
+}
+
+/// The archive that bodies come from, and its entries: stored, deflated and in zstd, within one
+/// fetch and over several, and none at all.
 static SERVED: LazyLock<(Bytes, Vec<Served>)> = LazyLock::new(|| {
     let long = 3 * entryway::FETCH_LEN as usize;
     let contents = [text(700, 1), text(3_000, 2), text(long, 3), noise(long / 2, 4), Vec::new()];
@@ -339,34 +357,45 @@ static SERVED: LazyLock<(Bytes, Vec<Served>)> = LazyLock::new(|| {
     for (index, content) in contents.iter().enumerate() {
         zip = zip
             .entry(Entry::stored(format!("stored/{index}"), content))
-            .entry(Entry::deflated(format!("deflated/{index}"), content));
+            .entry(Entry::deflated(format!("deflated/{index}"), content))
+            .entry(Entry::raw(
+                format!("zstd/{index}"),
+                entryway::CompressionMethod::ZSTD.0,
+                zstd_frame(content),
+                crc32(content),
+                content.len() as u64,
+            ));
     }
     let bytes = Bytes::from(zip.build());
     let archive = Archive::open(bytes.clone()).expect("a good archive");
     let mut entries = Vec::new();
     archive.verify(|_| {}, |entry, standing| entries.push((*entry, standing))).expect("memory");
-    let served = entries.into_iter().zip(contents.iter().flat_map(|it| [it, it]));
+    let served = entries.into_iter().zip(contents.iter().flat_map(|it| [it, it, it]));
     let served = served.map(|((entry, standing), content)| {
         assert!(matches!(standing, Standing::Good { .. }), "{standing:?}");
         let found = Found { standing, ..archive.describe(&entry) };
-        let gzip = gzip_representation(&bytes, &found);
+        let gzip = coded_representation(&bytes, &found, ContentCoding::Gzip);
         if let Some(gzip) = &gzip {
             let mut decoded = Vec::new();
             flate2::read::GzDecoder::new(&gzip[..]).read_to_end(&mut decoded).expect("gzip");
             assert!(&decoded == content, "the gzip representation is another file");
         }
-        Served { found, identity: Bytes::from(content.clone()), gzip }
+        let zstd = coded_representation(&bytes, &found, ContentCoding::Zstd);
+        let is_zstd = found.entry.method == entryway::CompressionMethod::ZSTD;
+        assert_eq!(zstd.is_some(), is_zstd, "a window of 128 KiB fits the coding");
+        assert!(zstd.as_ref().is_none_or(|zstd| *zstd == zstd_frame(content)));
+        Served { found, identity: Bytes::from(content.clone()), gzip, zstd }
     });
     let served = served.collect();
     (bytes, served)
 });
 
-fn gzip_representation(bytes: &Bytes, found: &Found) -> Option<Bytes> {
-    let plan = Plan { outcome: Outcome::Whole, coding: ContentCoding::Gzip, is_head_only: false };
-    let gzip_len = representation(found, &[0; 32], UNIX_EPOCH).gzip_len?;
-    let gzip = collected(body(bytes.clone(), found, &plan, None).expect("a good entry"));
-    assert_eq!(gzip.len() as u64, gzip_len);
-    Some(gzip)
+fn coded_representation(bytes: &Bytes, found: &Found, coding: ContentCoding) -> Option<Bytes> {
+    let plan = Plan { outcome: Outcome::Whole, coding, is_head_only: false };
+    let coded_len = representation(found, &[0; 32], UNIX_EPOCH).length(coding)?;
+    let coded = collected(body(bytes.clone(), found, &plan, None).expect("a good entry"));
+    assert_eq!(coded.len() as u64, coded_len);
+    Some(coded)
 }
 
 /// The body for a real entry is what the plan says of its representation.
@@ -384,7 +413,7 @@ fn check_body(head: &RequestHead<'_>, entry: u8) {
     let whole = match planned.coding {
         ContentCoding::Identity => &served.identity,
         ContentCoding::Gzip => served.gzip.as_ref().expect("planned as gzip"),
-        ContentCoding::Zstd => panic!("there is no such entry"),
+        ContentCoding::Zstd => served.zstd.as_ref().expect("planned as zstd"),
     };
     let slice = |range: ByteRange| &whole[range.start() as usize..range.end() as usize];
     let expected: Vec<u8> = match (&planned.outcome, &multipart) {

@@ -7,6 +7,7 @@ mod client;
 mod handing_in;
 mod harness;
 mod indexed;
+mod packed;
 mod sample;
 
 mod bad_input;
@@ -17,6 +18,7 @@ mod download_by_curl;
 mod engine;
 mod gitlab_behaviour;
 mod http_semantics;
+mod methods;
 mod parts;
 mod program;
 mod push_to_server;

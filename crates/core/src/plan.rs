@@ -22,6 +22,9 @@ pub const FIRST_FETCH_LEN: u64 = FETCH_LEN + HEADER_SLACK;
 /// Info-ZIP's time stamps make it 4 longer, `zipalign` pads up to a page.
 pub(crate) const HEADER_SLACK: u64 = 4 * 1024;
 
+/// Bytes of the largest window that every recipient of the content coding zstd has (RFC 9659).
+pub(crate) const ZSTD_CODING_WINDOW: u64 = 8 << 20;
+
 /// What is known of an entry from the time its archive was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -72,6 +75,18 @@ impl Found {
             }
             Standing::Unverified | Standing::Bad(_) => None,
         }
+    }
+
+    /// The most bytes that its decoder takes, as far as is known before its data is read.
+    #[must_use]
+    pub fn decoder_memory_bound(&self) -> u64 {
+        let limit = match self.standing {
+            Standing::Good { fits_zstd_coding: true, .. } => {
+                self.decoder_memory.min(ZSTD_CODING_WINDOW)
+            }
+            _ => self.decoder_memory,
+        };
+        self.entry.method.decoder_memory_bound(self.entry.declared_uncompressed_size, limit)
     }
 }
 

@@ -9,16 +9,16 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use entryway::{
-    Error, Extent, ExtractStep, Extraction, FETCH_LEN, Fetched, Source, SubsetSegment,
-    SubsetSegments,
+    CompressionMethod, Error, Extent, ExtractStep, Extraction, FETCH_LEN, Fetched, Source,
+    SubsetSegment, SubsetSegments,
 };
 use http_body::{Body, Frame, SizeHint};
 
 /// A read that has to wait.
 type Reading = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
 
-/// Chunks of unwanted content that one poll decodes on the way to a range: about a third of a
-/// millisecond's work.
+/// Chunks of unwanted content that one poll decodes on the way to a range: of DEFLATE about a third
+/// of a millisecond's work. A chunk of any other method is as much by itself, or more.
 const SKIPPED_AT_ONCE: usize = 4;
 
 /// What a body is made of, in order.
@@ -60,6 +60,10 @@ struct Feed<S> {
     reading: Option<(Extent, Reading)>,
     /// Whether the bytes rest on an earlier verification, so that the file must be unchanged.
     rests_on_verdict: bool,
+    /// Whether the decoder has given anything, wanted or not: its stream's own head was good.
+    has_decoded: bool,
+    /// Chunks of unwanted content that one poll decodes.
+    skipped_at_once: usize,
 }
 
 impl<S> EntryBody<S> {
@@ -108,8 +112,20 @@ impl<S: Source> EntryBody<S> {
             fetched: Fetched::default(),
             reading: None,
             rests_on_verdict,
+            has_decoded: false,
+            skipped_at_once: SKIPPED_AT_ONCE,
         };
         Self { bytes: Bytes::new(), remaining, feed: Some(Box::new(feed)) }
+    }
+
+    /// The same, with turns as short as the content's method asks for.
+    pub(crate) fn decoding(mut self, method: CompressionMethod) -> Self {
+        if let Some(feed) = &mut self.feed {
+            let is_fast =
+                [CompressionMethod::STORED, CompressionMethod::DEFLATED].contains(&method);
+            feed.skipped_at_once = if is_fast { SKIPPED_AT_ONCE } else { 1 };
+        }
+        self
     }
 
     /// Collects the whole body: for those that are small enough to be checked before the head goes
@@ -122,14 +138,37 @@ impl<S: Source> EntryBody<S> {
         while let Some(chunk) = std::future::poll_fn(|cx| self.poll_chunk(cx)).await {
             chunks.push(chunk?);
         }
-        match chunks.pop() {
-            None => Ok(Bytes::new()),
-            Some(only) if chunks.is_empty() => Ok(only),
-            Some(last) => {
-                chunks.push(last);
-                Ok(chunks.concat().into())
+        Ok(joined(chunks))
+    }
+
+    /// Goes as far as the first content that the decoder gives, and keeps what is wanted of it as
+    /// the body's first chunk: a local header, a stream's head or a first block that breaks a rule
+    /// is known before the head goes out. Reads nothing that the body would not read; a body that
+    /// decodes nothing is as it was.
+    ///
+    /// # Errors
+    /// What the body would break off with.
+    pub async fn begun(mut self) -> Result<Self, Error> {
+        let is_begun = |body: &Self| {
+            body.feed.as_ref().is_none_or(|feed| feed.extraction.is_none() || feed.has_decoded)
+        };
+        let mut first = Vec::new();
+        while !is_begun(&self) {
+            let polled = std::future::poll_fn(|cx| match self.poll_chunk(cx) {
+                // On the way to a range: the rest of the way is the connection's to wait for.
+                Poll::Pending if is_begun(&self) => Poll::Ready(None),
+                polled => polled,
+            });
+            match polled.await {
+                Some(chunk) => first.push(chunk?),
+                None => break,
             }
         }
+        if !first.is_empty() {
+            self.bytes = joined(first);
+            self.remaining += self.bytes.len() as u64;
+        }
+        Ok(self)
     }
 
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
@@ -241,8 +280,9 @@ impl<S: Source> Feed<S> {
                         Err(error) => return Poll::Ready(Some(Err(error))),
                         Ok(ExtractStep::Need(extent)) => extent,
                         Ok(ExtractStep::Skipped) => {
+                            self.has_decoded = true;
                             skipped += 1;
-                            if skipped == SKIPPED_AT_ONCE {
+                            if skipped == self.skipped_at_once {
                                 // Others on this thread have their turn.
                                 cx.waker().wake_by_ref();
                                 return Poll::Pending;
@@ -257,6 +297,7 @@ impl<S: Source> Feed<S> {
                             return Poll::Ready(Some(Err(Error::Changed)));
                         }
                         Ok(ExtractStep::Chunk(chunk)) => {
+                            self.has_decoded = true;
                             let len = chunk.len() as u64;
                             let Some(rest) = left.checked_sub(len) else {
                                 return Poll::Ready(Some(Err(Error::Changed)));
@@ -300,6 +341,18 @@ impl<S: Source> Feed<S> {
         }
         self.fetched = Fetched { offset: extent.start, bytes: buffer.into() };
         Ok(())
+    }
+}
+
+/// Chunks as one; not copied where there is only one.
+fn joined(mut chunks: Vec<Bytes>) -> Bytes {
+    match chunks.pop() {
+        None => Bytes::new(),
+        Some(only) if chunks.is_empty() => only,
+        Some(last) => {
+            chunks.push(last);
+            chunks.concat().into()
+        }
     }
 }
 

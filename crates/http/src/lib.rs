@@ -22,9 +22,9 @@
 //!          whole | ByteRange | Multipart  -->  which bytes to send
 //! ```
 //!
-//! A content coding is a representation of its own: the DEFLATE data of an entry in a gzip frame
-//! has its own length, its own strong entity tag and ranges over its own bytes, and no range of
-//! one is ever sent to who holds a part of another.
+//! A content coding is a representation of its own: the DEFLATE data of an entry in a gzip frame,
+//! or its zstd data as it is, has its own length, its own strong entity tag and ranges over its own
+//! bytes, and no range of one is ever sent to who holds a part of another.
 //!
 //! What this crate does *not* do: route, authenticate, choose Cache-Control, answer methods other
 //! than GET and HEAD, or write the body of an error. The semantics modules know neither the archive
@@ -94,7 +94,10 @@ pub mod validator;
 pub use body::EntryBody;
 pub use coding::{AcceptEncoding, ContentCoding};
 pub use disposition::{MAX_FILE_NAME_LEN, attachment};
-pub use entry::{SMALL_BODY_LEN, body, bytes_body, file_body, representation};
+pub use entry::{
+    SMALL_BODY_LEN, SMALL_DECODER_LEN, begins_before_head, begun_body, body, bytes_body, file_body,
+    representation,
+};
 pub use head::{EntryHeaders, SECURITY_HEADERS, write_security_headers};
 pub use media_type::{Purpose, content_type};
 pub use multipart::{Multipart, Segment};

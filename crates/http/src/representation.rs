@@ -55,7 +55,9 @@ pub struct RepresentationMetadata {
     /// Length of the gzip representation in bytes; `None` unless it may be served: an entry that
     /// is not verified, not deflated, or has no compressed bytes has none.
     pub gzip_len: Option<u64>,
-    /// Length of the zstd representation in bytes; `None` unless it may be served.
+    /// Length of the zstd representation in bytes; `None` unless it may be served: an entry that is
+    /// not verified, not of zstd, has no compressed bytes, or asks for windows of more than 8 MiB
+    /// (RFC 9659) has none.
     pub zstd_len: Option<u64>,
     /// Which ranges of the identity representation can be sent. A coded representation's are
     /// always `Any`, because its bytes lie in the archive as they are, except that `Whole` stands

@@ -15,12 +15,11 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tower_service::Service;
 
 use crate::body::EntryBody;
-use crate::coding::ContentCoding;
 use crate::disposition::attachment;
-use crate::entry::{SMALL_BODY_LEN, body, representation};
+use crate::entry::{begun_body, representation};
 use crate::head::{EntryHeaders, write_security_headers};
 use crate::media_type::{Purpose, content_type};
-use crate::plan::{Outcome, RequestHead, plan};
+use crate::plan::{RequestHead, plan};
 
 /// Serves one archive: the request's path, without its first `/` and percent-decoded once, is the
 /// entry's name.
@@ -31,7 +30,11 @@ use crate::plan::{Outcome, RequestHead, plan};
 ///
 /// An archive that was not verified is served all the same, decoded and checked on the way:
 /// [`ArchiveService::new`]. One that was ([`ArchiveService::verified`]) also answers ranges, and
-/// sends deflated entries as gzip without decoding them.
+/// sends deflated entries as gzip, and most of zstd as zstd, without decoding them.
+///
+/// Each body that is decoded may hold what its entry's data asks for, up to the archive's
+/// [`Limits::decoder_memory`](entryway::Limits::decoder_memory); how many there are at a time is for
+/// whoever accepts the connections to bound.
 #[derive(Debug)]
 pub struct ArchiveService<S> {
     shared: Arc<Shared<S>>,
@@ -129,19 +132,10 @@ impl<S: Source + ReadAt + Clone + Unpin> Shared<S> {
         if !plan.sends_representation() {
             return answer;
         }
-        let entry_body = match body(self.archive.source().clone(), &found, &plan, multipart) {
-            Ok(entry_body) => entry_body,
-            Err(refusal) => return refuse_for(&Error::Entry(refusal)),
-        };
-        let is_whole = plan.outcome == Outcome::Whole && plan.coding == ContentCoding::Identity;
-        *answer.body_mut() = if is_whole && entry_body.remaining() <= SMALL_BODY_LEN {
-            match entry_body.into_bytes().await {
-                Ok(bytes) => EntryBody::full(bytes),
-                Err(error) => return refuse_for(&error),
-            }
-        } else {
-            entry_body
-        };
+        match begun_body(self.archive.source().clone(), &found, &plan, multipart).await {
+            Ok(entry_body) => *answer.body_mut() = entry_body,
+            Err(error) => return refuse_for(&error),
+        }
         answer
     }
 }
@@ -209,12 +203,14 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use entryway::Extent;
+    use entryway::source::testing::Counting;
     use entryway_testkit::builder::{Archive as Zip, Entry};
     use entryway_testkit::fixtures::{noise, text};
     use http::header::{CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderName, LAST_MODIFIED};
     use http_body_util::BodyExt;
 
     use super::*;
+    use crate::entry::SMALL_BODY_LEN;
 
     const SHORT: &str = "short.txt";
     const LONG: &str = "long.txt";
@@ -453,6 +449,43 @@ mod tests {
         assert_eq!((answer.status(), &bytes(answer).await.unwrap()[..]), refused_as("crc"));
     }
 
+    #[tokio::test]
+    async fn what_the_start_of_an_unverified_entry_shows_is_refused_before_any_byte() {
+        let content = noise(long().len(), 5);
+        // A block of type 3, and one that is good in front of it.
+        let broken_block = |good: &[u8]| [good, &[0x07]].concat();
+        let stored_block = |content: &[u8]| {
+            let len = content.len() as u16;
+            [&[0][..], &len.to_le_bytes(), &(!len).to_le_bytes(), content].concat()
+        };
+        let deflated = |name, data| Entry::raw(name, 8, data, 1, content.len() as u64);
+        let blocks: Vec<u8> = content[..180_000].chunks(60_000).flat_map(stored_block).collect();
+        let zip = Zip::new()
+            .entry(Entry::stored("other-header", &content).edit_local(|header| header.crc32 ^= 1))
+            .entry(Entry::deflated("other-name", long()).edit_local(|header| header.name[0] = b'x'))
+            .entry(deflated("broken-at-once", broken_block(b"")))
+            .entry(deflated("broken-late", broken_block(&blocks)));
+        let source = Counting::new(Bytes::from(zip.build()));
+        let service = unverified(source.clone());
+        for (name, status, label) in [
+            ("/other-header", 422, "local_crc"),
+            ("/other-name", 422, "local_name"),
+            ("/broken-at-once", 422, "data"),
+            ("/broken-late", 200, ""),
+        ] {
+            drop(source.take());
+            let head = call(&service, Method::HEAD, name, &[]).await;
+            assert_eq!((head.status().as_u16(), source.take()), (200, vec![]), "{name}: HEAD");
+            let answer = call(&service, Method::GET, name, &[]).await;
+            assert_eq!(answer.status(), status, "{name}");
+            assert!(source.take().len() <= 3, "{name}: more than its start was read");
+            match bytes(answer).await {
+                Ok(said) => assert_eq!(said, label, "{name}"),
+                Err(error) => assert!(label.is_empty(), "{name}: {error}"),
+            }
+        }
+    }
+
     fn refused_as(label: &'static str) -> (StatusCode, &'static [u8]) {
         (StatusCode::UNPROCESSABLE_ENTITY, label.as_bytes())
     }
@@ -528,8 +561,13 @@ mod tests {
             let said = bytes(answer).await.unwrap();
             assert!(!said.is_empty() && said.is_ascii());
             let answer = call(&service, Method::GET, "/long.txt", &[]).await;
-            assert_eq!(answer.status(), 200);
-            assert!(matches!(bytes(answer).await, Err(Error::Read { os: Some(5), .. })));
+            if verifies {
+                assert_eq!(answer.status(), 200);
+                assert!(matches!(bytes(answer).await, Err(Error::Read { os: Some(5), .. })));
+            } else {
+                // Its start is read before the head goes out.
+                assert_eq!(answer.status(), 500);
+            }
             // What the directory knows needs no read.
             assert_eq!(call(&service, Method::HEAD, "/long.txt", &[]).await.status(), 200);
             assert_eq!(call(&service, Method::GET, "/absent", &[]).await.status(), 404);

@@ -191,6 +191,10 @@ enum Body {
 }
 
 impl Failure {
+    /// The memory for decoders of this size is taken by other answers, and was for some time.
+    pub const DECODERS_BUSY: Self =
+        Self::ServiceUnavailable { reason: "decoder_memory", retry_after: Some(5) };
+
     /// The server goes down, and what the request needs with it.
     pub const STOPPING: Self = Self::ServiceUnavailable { reason: "stopping", retry_after: None };
 
@@ -702,6 +706,13 @@ pub(crate) mod tests {
                 "no_descriptors",
                 r#"{"message":"503 Service Unavailable","reason":"no_descriptors"}"#,
                 &[("retry-after", "1")],
+            ),
+            (
+                Failure::DECODERS_BUSY,
+                503,
+                "decoder_memory",
+                r#"{"message":"503 Service Unavailable","reason":"decoder_memory"}"#,
+                &[("retry-after", "5")],
             ),
             (
                 GatewayTimeout { reason: "storage_slow", retry_after: None },

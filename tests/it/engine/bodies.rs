@@ -12,7 +12,7 @@ use entryway_http::{
     content_type, file_body, plan, representation,
 };
 use entryway_testkit::builder::{self, Entry};
-use entryway_testkit::fixtures::{noise, text};
+use entryway_testkit::fixtures::{crc32, noise, text};
 use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body;
@@ -20,6 +20,7 @@ use http_body_util::BodyExt;
 use tower_service::Service;
 
 use super::{built, on_disk, verified};
+use crate::packed;
 
 const DIGEST: [u8; 32] = [0x5a; 32];
 
@@ -93,7 +94,13 @@ fn planned<S: Source>(
     (plan.outcome, plan.coding, body)
 }
 
-/// Text and noise, short and long, each stored and deflated.
+/// An entry of zstd whose window every recipient of that coding has.
+fn zstd_entry(name: &str, content: &[u8]) -> Entry {
+    let data = packed::zstd(content, 17);
+    Entry::raw(name, 93, data, crc32(content), content.len() as u64)
+}
+
+/// Text and noise, short and long, each stored and deflated; and by zstd.
 fn fixture(short: usize, long: usize) -> Bytes {
     built(
         &builder::Archive::new()
@@ -101,11 +108,14 @@ fn fixture(short: usize, long: usize) -> Bytes {
             .entry(Entry::stored("short.bin", noise(short, 2)))
             .entry(Entry::deflated("long.txt", noise(long, 3)))
             .entry(Entry::stored("long.bin", noise(long, 4)))
-            .entry(Entry::raw("empty.txt", 8, "", 0, 0)),
+            .entry(Entry::raw("empty.txt", 8, "", 0, 0))
+            .entry(zstd_entry("short.zst", &text(short, 5)))
+            .entry(zstd_entry("long.zst", &text(long, 6))),
     )
 }
 
 const GZIP: (HeaderName, &str) = (header::ACCEPT_ENCODING, "gzip");
+const EITHER: (HeaderName, &str) = (header::ACCEPT_ENCODING, "gzip, zstd");
 
 /// Every range of a representation, from one source.
 async fn assert_ranges<S: Source + Unpin + Clone>(
@@ -140,10 +150,15 @@ async fn every_range_of_every_representation_is_its_slice() {
     let archive = Archive::open(bytes.clone()).unwrap();
     // Identity is asked for where gzip is not: a range of it shall not become one of gzip.
     let gzip_only = [(header::ACCEPT_ENCODING, "gzip, identity;q=0")];
+    let zstd_only = [(header::ACCEPT_ENCODING, "gzip, zstd;q=0.1, identity;q=0")];
     let identity = [(header::ACCEPT_ENCODING, "identity")];
-    for (name, coding) in
-        [("short.txt", &identity[..]), ("short.bin", &identity), ("short.txt", &gzip_only)]
-    {
+    for (name, coding) in [
+        ("short.txt", &identity[..]),
+        ("short.bin", &identity),
+        ("short.zst", &identity),
+        ("short.txt", &gzip_only),
+        ("short.zst", &zstd_only),
+    ] {
         let found = verified(&archive, name.as_bytes());
         let what = format!("{name}, {}", coding[0].1);
         assert_ranges(&what, bytes.clone(), &found, coding).await;
@@ -165,6 +180,8 @@ async fn every_representation_is_the_content() {
             ("long.txt", noise(long, 3)),
             ("long.bin", noise(long, 4)),
             ("empty.txt", vec![]),
+            ("short.zst", text(3_000, 5)),
+            ("long.zst", text(long, 6)),
         ] {
             let good = verified(&archive, name.as_bytes());
             let unverified = archive.find(name.as_bytes()).unwrap().unwrap();
@@ -179,19 +196,31 @@ async fn every_representation_is_the_content() {
                     assert!(sent.end == Ok(()) && sent.bytes == content, "{name}, {long}");
                 }
                 // One that nobody has verified is not sent as it lies there.
-                let (_, coding, body) = planned(file.clone(), found, &[GZIP]);
-                let passes = found == &good && name.ends_with(".txt") && !content.is_empty();
-                let expected = if passes { ContentCoding::Gzip } else { ContentCoding::Identity };
+                let (_, coding, body) = planned(file.clone(), found, &[EITHER]);
+                let expected = match name.rsplit_once('.') {
+                    Some((_, "txt")) if found == &good && !content.is_empty() => {
+                        ContentCoding::Gzip
+                    }
+                    Some((_, "zst")) if found == &good => ContentCoding::Zstd,
+                    _ => ContentCoding::Identity,
+                };
                 assert_eq!(coding, expected, "{name}");
                 let sent = send(body).await;
                 assert_eq!(sent.end, Ok(()), "{name}");
-                if passes {
-                    let mut decoded = Vec::new();
-                    GzDecoder::new(&sent.bytes[..]).read_to_end(&mut decoded).unwrap();
-                    assert!(decoded == content, "{name}, {long} as gzip");
-                } else {
-                    assert!(sent.bytes == content, "{name}, {long}");
-                }
+                let decoded = match coding {
+                    ContentCoding::Gzip => {
+                        let mut decoded = Vec::new();
+                        GzDecoder::new(&sent.bytes[..]).read_to_end(&mut decoded).unwrap();
+                        decoded
+                    }
+                    ContentCoding::Zstd => {
+                        let data = found.data_extent().unwrap();
+                        assert_eq!(sent.bytes, bytes[data.start as usize..data.end as usize]);
+                        packed::unzstd(&sent.bytes, content.len())
+                    }
+                    ContentCoding::Identity => sent.bytes,
+                };
+                assert!(decoded == content, "{name}, {long} as {coding:?}");
             }
         }
     }
@@ -223,6 +252,7 @@ async fn several_ranges_are_sent_as_parts() {
     let (_file, file) = on_disk(&bytes);
     let archive = Archive::open(bytes.clone()).unwrap();
     let gzip_only = [(header::ACCEPT_ENCODING, "gzip, identity;q=0")];
+    let zstd_only = [(header::ACCEPT_ENCODING, "zstd, identity;q=0")];
     for (name, coding, range) in [
         ("short.txt", &[][..], "bytes=0-0,2-9,2999-2999"),
         ("short.txt", &[], "bytes=5-20,-1"),
@@ -232,6 +262,8 @@ async fn several_ranges_are_sent_as_parts() {
         ("long.txt", &[], "bytes=65535-65536,131071-131072"),
         ("long.bin", &[], "bytes=250000-,0-70000"),
         ("long.txt", &gzip_only, "bytes=250000-,0-70000"),
+        ("long.zst", &[], "bytes=0-99999,200000-200000,299990-"),
+        ("long.zst", &zstd_only, "bytes=40000-,0-9,100-30000"),
     ] {
         let found = verified(&archive, name.as_bytes());
         let (_, _, whole) = planned(bytes.clone(), &found, coding);

@@ -9,13 +9,11 @@
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
 use super::{Declared, DecodeError, Piece, Progress};
+use crate::plan::ZSTD_CODING_WINDOW;
 
 const MAGIC: u32 = 0xfd2f_b528;
 /// The first of sixteen.
 const SKIPPABLE_MAGIC: u32 = 0x184d_2a50;
-
-/// The largest window of the content coding zstd (RFC 9659).
-const CODING_WINDOW_MAX: u64 = 8 << 20;
 
 /// The largest window logarithm that libzstd can be allowed: windows are bounded here.
 const WINDOW_LOG_MAX: u32 = if cfg!(target_pointer_width = "64") { 31 } else { 30 };
@@ -70,7 +68,7 @@ impl Zstd {
 
     /// Whether every window is within what RFC 9659 asks of a sender, and there is one.
     pub(super) fn fits_zstd_coding(&self) -> bool {
-        self.largest_window.is_some_and(|window| window <= CODING_WINDOW_MAX)
+        self.largest_window.is_some_and(|window| window <= ZSTD_CODING_WINDOW)
     }
 
     pub(super) fn decode(

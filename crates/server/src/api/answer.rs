@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use entryway::Error;
+use entryway::{Error, Rule};
 use entryway_http::{EntryHeaders, Outcome, Plan, RequestHead, file_body, plan, subset_body};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::download::{Address, broken, refused};
 use super::{Answer, AnswerBody};
-use crate::archives::{OpenArchive, ServedEntry, ServedSubset};
+use crate::archives::{DecoderMemory, OpenArchive, ServedEntry, ServedSubset};
 use crate::reply::{Failure, json_bytes};
 
 /// One file out of an archive (endpoints C and D).
@@ -22,17 +22,22 @@ pub(super) async fn file(
     entry: &ServedEntry,
     address: Address,
     cache_control: &HeaderValue,
+    decoder_memory: &DecoderMemory,
 ) -> Result<Answer, Failure> {
     let headers = entry.headers(address.purpose());
     let plan = planned(head, headers)?;
     let mut answer = Response::new(AnswerBody::empty());
     *answer.status_mut() = plan.status();
     let multipart = headers.write(&plan, cache_control, answer.headers_mut());
+    let share = match entry.decoder_memory(&plan) {
+        0 => None,
+        len => Some(decoder_memory.share(len).await.ok_or(Failure::DECODERS_BUSY)?),
+    };
     let body = entry
         .body(archive.source(), &plan, multipart)
         .await
         .map_err(|error| unreadable(&error, archive, entry))?;
-    *answer.body_mut() = AnswerBody::of_entry(body, archive, &entry.found().raw_name);
+    *answer.body_mut() = AnswerBody::of_entry(body, archive, &entry.found().raw_name, share);
     Ok(answer)
 }
 
@@ -40,6 +45,8 @@ pub(super) async fn file(
 fn unreadable(error: &Error, archive: &OpenArchive, entry: &ServedEntry) -> Failure {
     archive.failed(error);
     match error {
+        // The limits may be lower than when it was stored: the file has nothing to do with it.
+        Error::Entry(refusal) if refusal.rule == Rule::EntryOverLimit => refused(refusal),
         // Good when it was stored: then the file has changed, and it is the server's fault.
         Error::Entry(refusal) if !entry.is_verified() && !archive.was_changed() => refused(refusal),
         error => broken(error),

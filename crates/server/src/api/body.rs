@@ -9,10 +9,11 @@ use entryway::{Error, FileSource};
 use entryway_http::EntryBody;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::archives::OpenArchive;
+use crate::archives::{DecoderShare, OpenArchive};
 
 /// A body of bytes in hand, of an entry, or of an archive.
 pub struct AnswerBody {
+    /// Dropped first: what is held of the decoders' memory is given back after it.
     inner: EntryBody<FileSource>,
     subject: Option<Box<Subject>>,
 }
@@ -22,6 +23,8 @@ struct Subject {
     archive: Arc<OpenArchive>,
     /// The raw name of the entry, or `None` for the archive.
     entry: Option<Bytes>,
+    /// For the decoder of the body, which goes before it.
+    _share: Option<DecoderShare>,
 }
 
 impl AnswerBody {
@@ -41,18 +44,25 @@ impl AnswerBody {
         inner: EntryBody<FileSource>,
         archive: &Arc<OpenArchive>,
         raw_name: &Bytes,
+        share: Option<DecoderShare>,
     ) -> Self {
-        Self::of(inner, archive, Some(raw_name))
+        Self::of(inner, archive, Some(raw_name), share)
     }
 
     pub(super) fn of_archive(inner: EntryBody<FileSource>, archive: &Arc<OpenArchive>) -> Self {
-        Self::of(inner, archive, None)
+        Self::of(inner, archive, None, None)
     }
 
-    fn of(inner: EntryBody<FileSource>, archive: &Arc<OpenArchive>, entry: Option<&Bytes>) -> Self {
-        let subject = inner
-            .reads()
-            .then(|| Box::new(Subject { archive: Arc::clone(archive), entry: entry.cloned() }));
+    fn of(
+        inner: EntryBody<FileSource>,
+        archive: &Arc<OpenArchive>,
+        entry: Option<&Bytes>,
+        share: Option<DecoderShare>,
+    ) -> Self {
+        let subject = inner.reads().then(|| {
+            let (archive, entry) = (Arc::clone(archive), entry.cloned());
+            Box::new(Subject { archive, entry, _share: share })
+        });
         Self { inner, subject }
     }
 }

@@ -86,7 +86,10 @@ impl App {
                     .map_err(|error| failure(&error))?
                     .ok_or(Failure::FileNotFound)?;
                 let cache_control = cache_control(visit, job, address, entry.is_verified());
-                let answer = answer::file(head, &archive, &entry, address, &cache_control).await?;
+                let decoder_memory = self.archives.decoder_memory();
+                let answer =
+                    answer::file(head, &archive, &entry, address, &cache_control, decoder_memory)
+                        .await?;
                 if let Some((generation, credential)) = &visit.remembered_under {
                     let until = visit.until(job);
                     let warm = Warm::new(&archive, &entry, address.purpose(), cache_control, until);

@@ -49,9 +49,9 @@ pub(super) struct Warm {
     purpose: Purpose,
     cache_control: HeaderValue,
     valid_until: Option<UtcMillis>,
-    /// The head of a 200 in each coding.
+    /// The head of a 200 as identity, and in the one coding that the entry has, if it has one.
     identity: HeaderMap,
-    gzip: HeaderMap,
+    coded: HeaderMap,
 }
 
 impl std::fmt::Debug for Warm {
@@ -72,14 +72,15 @@ impl Warm {
         let whole = |coding| {
             let plan = Plan { outcome: Outcome::Whole, coding, is_head_only: false };
             let mut map = HeaderMap::new();
-            if headers.metadata().has(coding) {
-                headers.write(&plan, &cache_control, &mut map);
-            }
+            headers.write(&plan, &cache_control, &mut map);
             map
         };
+        let coding = [ContentCoding::Gzip, ContentCoding::Zstd]
+            .into_iter()
+            .find(|&coding| headers.metadata().has(coding));
         Self {
             identity: whole(ContentCoding::Identity),
-            gzip: whole(ContentCoding::Gzip),
+            coded: coding.map(whole).unwrap_or_default(),
             archive: Arc::downgrade(archive),
             entry: Arc::clone(entry),
             purpose,
@@ -107,15 +108,15 @@ impl Warm {
                 *answer.headers_mut() = self.identity.clone();
                 None
             }
-            (Outcome::Whole, ContentCoding::Gzip) => {
-                *answer.headers_mut() = self.gzip.clone();
+            (Outcome::Whole, ContentCoding::Gzip | ContentCoding::Zstd) => {
+                *answer.headers_mut() = self.coded.clone();
                 None
             }
             _ => headers.write(&plan, &self.cache_control, answer.headers_mut()),
         };
         let body = self.entry.body_at_hand(archive.source(), &plan, multipart)?;
         let raw_name = &self.entry.found().raw_name;
-        *answer.body_mut() = AnswerBody::of_entry(body, &archive, raw_name);
+        *answer.body_mut() = AnswerBody::of_entry(body, &archive, raw_name, None);
         Some(answer)
     }
 }

@@ -51,6 +51,7 @@ pub struct Metrics {
     swept_len: Counter,
     files: Family<Stored, Gauge<i64>>,
     stored_len: Family<Stored, Gauge<u64, AtomicU64>>,
+    decoder_memory: Gauge<u64, AtomicU64>,
     /// Held while the gauges are set and written, so that two readers do not mix.
     writing: Mutex<()>,
 }
@@ -78,6 +79,13 @@ impl Default for Metrics {
             Unit::Bytes,
             stored_len.clone(),
         );
+        let decoder_memory = Gauge::<u64, AtomicU64>::default();
+        registry.register_with_unit(
+            "decoder_memory",
+            "Shared out to the decoders of running answers",
+            Unit::Bytes,
+            decoder_memory.clone(),
+        );
         let status =
             |status: StatusCode| answers.get_or_create_owned(&Status { status: status.as_u16() });
         Self {
@@ -92,6 +100,7 @@ impl Default for Metrics {
             swept_len,
             files,
             stored_len,
+            decoder_memory,
             writing: Mutex::new(()),
         }
     }
@@ -125,9 +134,11 @@ impl Metrics {
         self.swept_len.inc_by(swept.removed_len);
     }
 
-    /// All of it in the text format of OpenMetrics, with the storage as it is now.
-    pub(super) fn text(&self, storage: &[ProjectStorage]) -> Bytes {
+    /// All of it in the text format of OpenMetrics, with the storage as it is now, and the bytes that
+    /// decoders hold.
+    pub(super) fn text(&self, storage: &[ProjectStorage], decoder_memory: u64) -> Bytes {
         let _writing = self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.decoder_memory.set(decoder_memory);
         self.files.clear();
         self.stored_len.clear();
         for project in storage {
@@ -172,8 +183,8 @@ mod tests {
             reports: 0,
             reports_len: 0,
         };
-        metrics.text(&[project(1, 5), project(2, 6)]);
-        let text = metrics.text(&[project(2, 7)]);
+        metrics.text(&[project(1, 5), project(2, 6)], 0);
+        let text = metrics.text(&[project(2, 7)], 4_096);
         let text = std::str::from_utf8(&text).unwrap();
         for line in [
             "entryway_answers_total{status=\"200\"} 3",
@@ -184,6 +195,7 @@ mod tests {
             "entryway_upload_bytes_total 1000",
             "entryway_swept_files_total 2",
             "entryway_swept_bytes_total 77",
+            "entryway_decoder_memory_bytes 4096",
             "entryway_project_files{project_id=\"2\",kind=\"archive\"} 1",
             "entryway_project_storage_bytes{project_id=\"2\",kind=\"archive\"} 7",
         ] {

@@ -289,7 +289,8 @@ impl App {
             Route::OpenApi => Ok(answer::document(openapi::document())),
             Route::Metrics => {
                 let storage = self.storage().await?;
-                Ok(answer::metrics(self.metrics.text(&storage)))
+                let held = self.archives.decoder_memory().held();
+                Ok(answer::metrics(self.metrics.text(&storage, held)))
             }
         }
     }

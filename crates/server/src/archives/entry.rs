@@ -6,7 +6,8 @@ use bytes::Bytes;
 use entryway::{Error, FileSource, Found, Standing};
 use entryway_http::{
     ContentCoding, EntryBody, EntryHeaders, Multipart, Outcome, Plan, Purpose, SMALL_BODY_LEN,
-    attachment, body, bytes_body, content_type, representation,
+    SMALL_DECODER_LEN, attachment, begins_before_head, begun_body, body, bytes_body, content_type,
+    representation,
 };
 
 use super::OpenArchive;
@@ -21,9 +22,9 @@ pub struct ServedEntry {
     file: EntryHeaders,
     /// The fields of endpoint D.
     raw: EntryHeaders,
-    /// The small representations, once they were read and checked.
+    /// The small representations, once they were read and checked; no entry has two codings.
     identity: OnceLock<Bytes>,
-    gzip: OnceLock<Bytes>,
+    coded: OnceLock<Bytes>,
 }
 
 impl ServedEntry {
@@ -40,7 +41,7 @@ impl ServedEntry {
             attachment(name, &found.display_name),
         );
         let raw = file.clone().with_content_type(content_type(name, is_text, Purpose::Raw));
-        Self { found, file, raw, identity: OnceLock::new(), gzip: OnceLock::new() }
+        Self { found, file, raw, identity: OnceLock::new(), coded: OnceLock::new() }
     }
 
     /// The entry.
@@ -72,15 +73,27 @@ impl ServedEntry {
         FIXED_LEN
             + 2 * self.found.raw_name.len() as u64
             + small(metadata.complete_len)
-            + metadata.gzip_len.map_or(0, small)
+            + metadata.gzip_len.or(metadata.zstd_len).map_or(0, small)
+    }
+
+    /// Bytes that decoding for a plan may take, where that is worth counting: 0 where nothing is
+    /// decoded, or only what any decoder takes.
+    #[must_use]
+    pub fn decoder_memory(&self, plan: &Plan) -> u64 {
+        let is_decoded = plan.sends_representation()
+            && plan.coding == ContentCoding::Identity
+            && self.kept(plan.coding).is_none_or(|kept| kept.get().is_none());
+        let bound = if is_decoded { self.found.decoder_memory_bound() } else { 0 };
+        if bound > SMALL_DECODER_LEN { bound } else { 0 }
     }
 
     /// The body that a plan asks for.
     ///
-    /// A representation of up to 64 KiB is read and checked whole first, and kept.
+    /// A representation of up to 64 KiB is read and checked whole first, and kept; of a longer one,
+    /// the start is read first where that says something about the entry.
     ///
     /// # Errors
-    /// What reading a small one came to.
+    /// What that reading came to.
     pub async fn body(
         &self,
         source: &FileSource,
@@ -91,7 +104,7 @@ impl ServedEntry {
             return Ok(EntryBody::empty());
         }
         let Some(kept) = self.kept(plan.coding) else {
-            return Ok(body(source.clone(), &self.found, plan, multipart)?);
+            return begun_body(source.clone(), &self.found, plan, multipart).await;
         };
         let bytes = match kept.get() {
             Some(bytes) => bytes,
@@ -105,7 +118,7 @@ impl ServedEntry {
     }
 
     /// The body that a plan asks for, where it takes no wait: a small one has been read before, a
-    /// large one is read while it is sent.
+    /// large one is read while it is sent, unless its start is to be read first.
     #[must_use]
     pub fn body_at_hand(
         &self,
@@ -118,6 +131,9 @@ impl ServedEntry {
         }
         match self.kept(plan.coding) {
             Some(kept) => Some(bytes_body(kept.get()?, plan, multipart)),
+            None if plan.coding == ContentCoding::Identity && begins_before_head(&self.found) => {
+                None
+            }
             None => body(source.clone(), &self.found, plan, multipart).ok(),
         }
     }
@@ -128,7 +144,7 @@ impl ServedEntry {
         match coding {
             _ if len > SMALL_BODY_LEN => None,
             ContentCoding::Identity => Some(&self.identity),
-            ContentCoding::Gzip | ContentCoding::Zstd => Some(&self.gzip),
+            ContentCoding::Gzip | ContentCoding::Zstd => Some(&self.coded),
         }
     }
 }

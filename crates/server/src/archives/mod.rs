@@ -10,6 +10,7 @@
 //! Where the sidecar is lost or does not belong to the file as it is, the directory itself is read,
 //! the entries are unverified, and a new sidecar is made in the background.
 
+mod decoders;
 mod entry;
 mod open;
 mod recheck;
@@ -23,6 +24,7 @@ use moka::sync::Cache;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+pub use self::decoders::{DecoderMemory, DecoderShare};
 pub use self::entry::ServedEntry;
 use self::open::FindFailure;
 pub use self::open::OpenArchive;
@@ -33,7 +35,7 @@ use crate::store::{Sha256Digest, Store, StoreError};
 /// Listings and selections that are worked out at a time.
 const SELECTIONS: usize = 4;
 
-/// How much is kept in memory, and how many descriptors are held open.
+/// How much is kept in memory or taken while answers run, and how many descriptors are held open.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheBounds {
     /// Archives kept open; each holds two descriptors at most.
@@ -44,11 +46,19 @@ pub struct CacheBounds {
     pub entry_len: u64,
     /// Bytes of subsets: their directories, for whoever comes back for another range.
     pub subset_len: u64,
+    /// Bytes that the decoders of running answers may take together.
+    pub decoder_len: u64,
 }
 
 impl Default for CacheBounds {
     fn default() -> Self {
-        Self { archives: 256, directory_len: 256 << 20, entry_len: 128 << 20, subset_len: 32 << 20 }
+        Self {
+            archives: 256,
+            directory_len: 256 << 20,
+            entry_len: 128 << 20,
+            subset_len: 32 << 20,
+            decoder_len: 512 << 20,
+        }
     }
 }
 
@@ -84,6 +94,7 @@ struct Shared {
     /// Listings and selections at a time: each may look at every entry, and hold as many folders as
     /// names imply.
     selection_turns: Arc<Semaphore>,
+    decoder_memory: DecoderMemory,
     rechecks: recheck::Rechecks,
     /// How many archives have been opened: their numbers, and a count for tests.
     opened: AtomicU64,
@@ -125,6 +136,7 @@ impl Archives {
             entries,
             subsets,
             selection_turns: Arc::new(Semaphore::new(SELECTIONS)),
+            decoder_memory: DecoderMemory::new(bounds.decoder_len),
             rechecks: recheck::Rechecks::default(),
             opened: AtomicU64::new(0),
         };
@@ -135,6 +147,12 @@ impl Archives {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// What the decoders of running answers share.
+    #[must_use]
+    pub fn decoder_memory(&self) -> &DecoderMemory {
+        &self.shared.decoder_memory
     }
 
     /// How many archive files have been opened so far.

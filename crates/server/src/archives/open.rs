@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use entryway::sidecar::{Binding, FindError, Sidecar, SidecarError};
-use entryway::{Archive, Error, FileSource, Found, Limits, ReadAt, Standing};
+use entryway::{Archive, Error, FileSource, Found, Limits, ReadAt, Rule, Standing};
 use entryway_http::{EntityTag, EntryHeaders, RangeSupport, RepresentationMetadata, attachment};
 use http::HeaderValue;
 
@@ -155,6 +155,8 @@ impl OpenArchive {
     pub(crate) fn failed(&self, error: &Error) {
         match error {
             Error::Entry(_) if !self.is_verified() => {}
+            // Good when it was stored, within the limits of then.
+            Error::Entry(refusal) if refusal.rule == Rule::EntryOverLimit => {}
             Error::Entry(_)
             | Error::Archive(_)
             | Error::Read { .. }

@@ -1,5 +1,6 @@
 //! The flags that set the limits on archives; each has the name that an error gives it.
 
+use bytesize::ByteSize;
 use clap::Args;
 use entryway::Limits;
 
@@ -21,9 +22,9 @@ pub(super) struct LimitArguments {
     /// method can reach, 1100 for deflate]
     #[arg(long, value_name = "RATIO")]
     max_expansion: Option<u64>,
-    /// Bytes that the dictionary, window or model of one entry's decoder may take
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().decoder_memory)]
-    max_decoder_memory: u64,
+    /// Size that the dictionary, window or model of one entry's decoder may have, such as 128MiB
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(Limits::default().decoder_memory))]
+    pub(super) max_decoder_memory: ByteSize,
 }
 
 impl LimitArguments {
@@ -33,7 +34,7 @@ impl LimitArguments {
             entries: self.max_entries,
             index_len: self.max_index_size,
             expansion_ratio: self.max_expansion.unwrap_or(Limits::default().expansion_ratio),
-            decoder_memory: self.max_decoder_memory,
+            decoder_memory: self.max_decoder_memory.as_u64(),
             ..Limits::default()
         }
     }

@@ -47,7 +47,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
-    let shares = start(&arguments.tuning);
+    let shares = start(&arguments.tuning)?;
     let runtime = control_runtime()?;
     let make_error = |what: &str| {
         let what = what.to_owned();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use bytesize::ByteSize;
 use clap::Args;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -76,6 +77,10 @@ pub(super) struct Tuning {
     /// Bytes of entries kept in memory
     #[arg(long, value_name = "BYTES", default_value_t = CacheBounds::default().entry_len)]
     entry_cache: u64,
+    /// Memory that the decoders of running answers share, such as 1GiB; who finds none is told to
+    /// come back (503). At least --max-decoder-memory
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(CacheBounds::default().decoder_len))]
+    decoder_memory: ByteSize,
     /// Archives kept open
     #[arg(long, value_name = "COUNT", default_value_t = CacheBounds::default().archives)]
     open_archives: u64,
@@ -107,6 +112,19 @@ fn parse_count(text: &str) -> Result<usize, String> {
 }
 
 impl Tuning {
+    /// What no single flag can tell.
+    fn check(&self) -> Result<(), CliError> {
+        let (all, one) = (self.decoder_memory, self.limits.max_decoder_memory);
+        if all < one {
+            let why = format!(
+                "--decoder-memory {all} is less than --max-decoder-memory {one}: no entry that asks \
+                 for so much could be decoded"
+            );
+            return Err(CliError::Usage(why));
+        }
+        Ok(())
+    }
+
     fn bounds(&self, shares: Shares) -> Bounds {
         Bounds {
             connections: self.max_connections.min(shares.connections),
@@ -121,6 +139,7 @@ impl Tuning {
         CacheBounds {
             archives: shares.archives,
             entry_len: self.entry_cache,
+            decoder_len: self.decoder_memory.as_u64(),
             ..CacheBounds::default()
         }
     }
@@ -234,7 +253,7 @@ impl Signals {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
-    let shares = start(&arguments.tuning);
+    let shares = start(&arguments.tuning)?;
     let runtime = control_runtime()?;
     let signals = Signals::listen(&runtime, || {})?;
     let folder = Folder::open(&arguments.data, runtime)?;
@@ -246,10 +265,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a server does first: logs, and as many descriptors as it may have.
-pub(super) fn start(tuning: &Tuning) -> Shares {
+/// What a server does first: its flags held together, logs, and as many descriptors as it may have.
+pub(super) fn start(tuning: &Tuning) -> Result<Shares, CliError> {
+    tuning.check()?;
     log::start(tuning.log_format);
-    raise_limit(tuning.open_archives)
+    Ok(raise_limit(tuning.open_archives))
 }
 
 /// Opens the catalog of a store, with the runtime that its connections live on.

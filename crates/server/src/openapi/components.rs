@@ -235,7 +235,13 @@ fn failures() -> impl Iterator<Item = (String, Value)> {
         (431, "The head is too large.", &[], &[]),
         (500, "A defect, or an archive that has changed.", &["Reasoned"], &[]),
         (502, "What lies behind the server failed.", &["Reasoned"], &[]),
-        (503, "Overloaded, or stopping.", &["Reasoned"], &["Retry-After"]),
+        (
+            503,
+            "Overloaded, or stopping; `decoder_memory`: too many entries are decoded at a time that \
+             take much memory.",
+            &["Reasoned"],
+            &["Retry-After"],
+        ),
         (504, "What lies behind the server is slow.", &["Reasoned"], &["Retry-After"]),
         (507, "The disk is full.", &["Reasoned"], &["Retry-After"]),
     ];
