@@ -1,0 +1,3 @@
+module entryway/compare
+
+go 1.19
