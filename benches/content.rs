@@ -5,13 +5,13 @@
 /// DEFLATE at level 6 shrinks each of them to about the part of it that is stated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A listing of files as a page: a ninth.
+    /// A listing of files as a page: an eleventh.
     Html,
     /// A table of measurements: a third.
     Tsv,
-    /// Machine code with tables and strings in it: a half.
+    /// Machine code with tables and strings in it: a little over a half.
     Binary,
-    /// Records of a test report: a seventh.
+    /// Records of a test report: a tenth.
     Json,
 }
 

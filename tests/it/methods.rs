@@ -314,7 +314,7 @@ async fn held(server: &Server) -> u64 {
 async fn readers_of_large_decoders_share_a_budget() {
     const DICTIONARY: u64 = 24 * MIB;
     const READERS: usize = 10;
-    let content = text(64 << 10, 3).repeat(2 * DICTIONARY as usize >> 16);
+    let content = text(64 << 10, 3).repeat((2 * DICTIONARY as usize) >> 16);
     let archive = Archive::new()
         .entry(lzma_with_dictionary("log.txt", &content, DICTIONARY as u32))
         .entry(Entry::deflated("plain.txt", text(LARGE, 1)));

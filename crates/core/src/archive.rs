@@ -4,14 +4,13 @@ use std::io::{self, Read};
 
 use bytes::{Buf, Bytes};
 
-use crate::directory::{Directory, Lookup};
+use crate::directory::{Directory, Lookup, find_in};
 use crate::entry::Entry;
 use crate::error::{Error, Refusal};
 use crate::extract::{ExtractStep, Extraction};
 use crate::limits::Limits;
-use crate::name;
-use crate::plan::{EntryPlan, Found, Standing};
-use crate::source::{Feed, ReadAt, open_directory};
+use crate::plan::{EntryPlan, Found};
+use crate::source::{Feed, ReadAt, fetch_directory, open_directory};
 
 /// A zip archive whose directory has been read.
 ///
@@ -102,20 +101,41 @@ impl<S> Archive<S> {
 
     /// All that is known of an entry without reading its data.
     pub fn describe(&self, entry: &Entry) -> Found {
-        let header = self.directory.header(entry);
-        let standing = match self.directory.judge(entry, &self.limits) {
-            Ok(()) => Standing::Unverified,
-            Err(refusal) => Standing::Bad(refusal),
-        };
-        Found {
-            entry: *entry,
-            raw_name: Bytes::copy_from_slice(header.name),
-            display_name: name::display(header.name, header.extra).into(),
-            boundary: self.directory.boundary(entry),
-            standing,
-            decoder_memory: self.limits.decoder_memory,
-        }
+        self.directory.describe(entry, &self.limits)
     }
+}
+
+/// Finds one entry of an archive that nothing else is wanted of, as a request would.
+///
+/// The answer is that of [`Archive::open_within`] and [`Archive::find`]. No index is made, so that
+/// [`Limits::index_len`] plays no part: the directory is gone through once, or twice where its
+/// records do not stand in the order of the files or the name is an alias, and nothing is allocated
+/// for it but, where the source does not [`share`](ReadAt::share) its bytes, the directory's own
+/// bytes. For more than a few lookups an [`Archive`] is cheaper.
+///
+/// ```
+/// use std::io::Read;
+/// # use entryway_testkit::builder::{Archive as Zip, Entry};
+/// # let source = bytes::Bytes::from(Zip::new().entry(Entry::deflated("a.txt", b"hello")).build());
+/// use entryway::{EntryPlan, EntryReader, Limits, find_one};
+///
+/// let found = find_one(&source, b"a.txt", &Limits::default())?.expect("an entry of that name");
+/// let mut content = String::new();
+/// EntryReader::new(&source, EntryPlan::whole(&found)?).read_to_string(&mut content)?;
+/// assert_eq!(content, "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Archive`] where the archive is refused, [`Error::Entry`] with the refusal of a name that
+/// several entries answer to, else what reading came to.
+pub fn find_one<S: ReadAt + ?Sized>(
+    source: &S,
+    name: &[u8],
+    limits: &Limits,
+) -> Result<Option<Found>, Error> {
+    let (extent, bytes) = fetch_directory(source, limits)?;
+    find_in(&extent, &bytes, name, limits)
 }
 
 /// The content of one entry, or of ranges of it, as it is decoded.
@@ -130,7 +150,8 @@ pub struct EntryReader<'a, S> {
 }
 
 impl<'a, S: ReadAt> EntryReader<'a, S> {
-    fn new(source: &'a S, plan: EntryPlan) -> Self {
+    /// Carries out a plan over the source that its entry is in.
+    pub fn new(source: &'a S, plan: EntryPlan) -> Self {
         Self { extraction: Extraction::new(plan), feed: Feed::exact(source), chunk: Bytes::new() }
     }
 

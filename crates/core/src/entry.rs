@@ -3,12 +3,13 @@
 use crate::error::{Record, Refusal, Rule, at};
 use crate::locate::DirectoryExtent;
 use crate::method::{CompressionMethod, GeneralPurposeFlags};
-use crate::record::{CentralDirectoryHeader, ExtraFields, Zip64Extra, Zip64Fields};
+use crate::record::{CentralDirectoryHeader, ExtraFields, SENTINEL_32, Zip64Extra, Zip64Fields};
 
 /// What the central directory says of one entry: small, plain, and untrusted.
 ///
 /// Every number is the archive's own claim, resolved through the zip64 extra field (APPNOTE 4.5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// Absolute offset of the local file header: the stated one plus the archive's base.
     pub local_header_offset: u64,
@@ -39,28 +40,19 @@ impl Entry {
     ///
     /// `header_offset` is relative to the directory. Where a zip64 value is missing the entry keeps
     /// the saturated one, and the refusal says that it is not to be used.
+    #[inline]
     pub(crate) fn from_header(
         header: &CentralDirectoryHeader<'_>,
         header_offset: u32,
         directory: &DirectoryExtent,
     ) -> (Self, Option<Refusal>) {
-        let (zip64, refusal) = if header.saturated().any() {
-            let place = at(
-                Record::CentralDirectoryHeader,
-                directory.extent.start + u64::from(header_offset),
-            );
-            match resolve_zip64(header.extra, header.saturated()) {
-                Ok(zip64) => (zip64, None),
-                Err((rule, actual)) => {
-                    (Zip64Extra::default(), Some(place.breaks_by(rule, 0, actual)))
-                }
-            }
-        } else {
-            (Zip64Extra::default(), None)
-        };
-        let local = zip64.local_header_offset.unwrap_or(header.local_header_offset.into());
+        let (zip64, broken) = zip64_of(header);
+        let refusal = broken.map(|(rule, actual)| {
+            let offset = directory.extent.start + u64::from(header_offset);
+            at(Record::CentralDirectoryHeader, offset).breaks_by(rule, 0, actual)
+        });
         let entry = Self {
-            local_header_offset: directory.base_offset.saturating_add(local),
+            local_header_offset: absolute_offset(header, &zip64, directory),
             declared_compressed_size: zip64
                 .compressed_size
                 .unwrap_or(header.compressed_size.into()),
@@ -76,6 +68,41 @@ impl Entry {
             is_directory: header.name.last() == Some(&b'/'),
         };
         (entry, refusal)
+    }
+}
+
+/// Where a header says that the local one stands: the same as the entry's, for who needs no more.
+#[inline]
+pub(crate) fn local_header_offset(
+    header: &CentralDirectoryHeader<'_>,
+    directory: &DirectoryExtent,
+) -> u64 {
+    if header.local_header_offset != SENTINEL_32 {
+        return absolute_offset(header, &Zip64Extra::default(), directory);
+    }
+    absolute_offset(header, &zip64_of(header).0, directory)
+}
+
+#[inline]
+fn absolute_offset(
+    header: &CentralDirectoryHeader<'_>,
+    zip64: &Zip64Extra,
+    directory: &DirectoryExtent,
+) -> u64 {
+    let stated = zip64.local_header_offset.unwrap_or(header.local_header_offset.into());
+    directory.base_offset.saturating_add(stated)
+}
+
+/// The zip64 values of a header, none where it breaks a rule: then with the rule and its `actual`.
+#[inline]
+fn zip64_of(header: &CentralDirectoryHeader<'_>) -> (Zip64Extra, Option<(Rule, u64)>) {
+    // Hardly any header has one.
+    if !header.saturated().any() {
+        return (Zip64Extra::default(), None);
+    }
+    match resolve_zip64(header.extra, header.saturated()) {
+        Ok(zip64) => (zip64, None),
+        Err(broken) => (Zip64Extra::default(), Some(broken)),
     }
 }
 

@@ -28,13 +28,21 @@
 //! - `all-methods`: the six that follow. Stored and deflated entries are always read.
 //! - `deflate64`, `bzip2`, `ppmd`: those methods, in Rust.
 //! - `lzma`, `xz`: by liblzma, `zstd`: by libzstd; C that is built with the crate and linked in.
+//! - `mmap`: `MappedSource`, a file mapped into memory.
 //! - `tokio`: cold reads of a file leave the async runtime's threads alone.
 //!
 //! # Bounds
-//! The directory's own bytes, and beside them 14 bytes for each entry and 6 for each further name
-//! that it is found by, at most two; [`Limits`] bounds both.
+//! The directory's own bytes, and beside them 8 bytes for each entry, 8 more where the records do not
+//! stand in the order of the files, and 8 for each further name that an entry is found by, at most
+//! two; [`Limits`] bounds all of them.
 //! Reading an entry of any size takes less than 256 KiB beside the decoder's state, and that at most
 //! [`CompressionMethod::decoder_memory_bound`].
+//!
+//! # Changes
+//! Enums are exhaustive on purpose: whoever maps each rule, error or step to an answer of its own
+//! (a server's status table) is told by the compiler where a new one needs one. What is only read,
+//! [`Entry`] and [`CentralDirectoryHeader`], may get further fields; [`Limits`] may too, and is made
+//! with `..Limits::default()`.
 #![deny(unsafe_code)] // But in source/mapped.rs.
 
 mod archive;
@@ -46,9 +54,9 @@ mod extract;
 mod limits;
 mod locate;
 mod method;
-pub mod name;
+mod name;
 mod plan;
-pub mod record;
+mod record;
 pub mod sidecar;
 mod sorted;
 pub mod source;
@@ -58,7 +66,7 @@ mod verdict;
 mod verify;
 mod window;
 
-pub use archive::{Archive, EntryReader};
+pub use archive::{Archive, EntryReader, find_one};
 pub use directory::{Directory, Lookup};
 pub use entry::Entry;
 pub use error::{Error, Fault, Record, Refusal, Rule, Scope};
@@ -67,6 +75,7 @@ pub use limits::{Limit, Limits};
 pub use locate::{DirectoryExtent, Locator, SEARCH_LEN, Step, TAIL_LEN, TRAILING_NULS};
 pub use method::{CompressionMethod, GeneralPurposeFlags};
 pub use plan::{EntryPlan, FETCH_LEN, FIRST_FETCH_LEN, Found, Standing};
+pub use record::{CentralDirectoryHeader, Zip64Fields};
 pub use sorted::{IndexError, SortedDirectory, SortedEntries};
 #[cfg(feature = "mmap")]
 pub use source::MappedSource;

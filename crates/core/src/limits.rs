@@ -12,7 +12,8 @@ pub struct Limits {
     pub directory_size: u64,
     /// Entries of an archive.
     pub entries: u64,
-    /// Bytes of the name index and the offset array kept beside a directory.
+    /// Bytes of the name index, and of the offset array where there must be one, kept beside a
+    /// directory.
     pub index_len: u64,
     /// Output bytes of one entry for each compressed byte, beyond the first
     /// [`Limits::expansion_free`] bytes; for each method at most what it can reach at all

@@ -16,17 +16,23 @@ use crate::record::{ExtraFields, UnicodePath};
 ///
 /// # Errors
 /// The first of the name rules that is broken.
-pub fn judge(raw: &[u8], flags: GeneralPurposeFlags) -> Result<(), (Rule, u8)> {
+pub(crate) fn judge(raw: &[u8], flags: GeneralPurposeFlags) -> Result<(), (Rule, u8)> {
     let is_separator = |b: u8| b == b'/' || b == b'\\';
     let Some(&first) = raw.first() else { return Err((Rule::NameEmpty, 0)) };
-    if let Some(&control) = raw.iter().find(|&&b| b < 0x20 || b == 0x7f) {
-        return Err((Rule::NameControl, control));
+    let is_control = |b: u8| b < 0x20 || b == 0x7f;
+    // Looked at without an end in the middle, which is many bytes at once: every lookup comes here.
+    if raw.iter().fold(false, |found, &b| found | is_control(b)) {
+        let control = raw.iter().copied().find(|&b| is_control(b));
+        return Err((Rule::NameControl, control.unwrap_or_default()));
     }
     let has_drive = matches!(raw, [letter, b':', ..] if letter.is_ascii_alphabetic());
     if is_separator(first) || has_drive {
         return Err((Rule::NameAbsolute, first));
     }
-    if raw == b"." || raw.split(|&b| is_separator(b)).any(|segment| segment == b"..") {
+    let has_dots =
+        raw.iter().zip(&raw[1..]).fold(false, |dots, pair| dots | (pair == (&b'.', &b'.')));
+    let climbs = || raw.split(|&b| is_separator(b)).any(|segment| segment == b"..");
+    if raw == b"." || has_dots && climbs() {
         return Err((Rule::NameDots, b'.'));
     }
     if flags.is_utf8() && std::str::from_utf8(raw).is_err() {
@@ -40,7 +46,7 @@ pub fn judge(raw: &[u8], flags: GeneralPurposeFlags) -> Result<(), (Rule, u8)> {
 /// The extra field counts only in version 1 with the CRC-32 of this raw name, so that a program
 /// which renamed the entry without knowing the field wins (APPNOTE 4.6.9).
 #[must_use]
-pub fn display<'a>(raw: &'a [u8], extra: &'a [u8]) -> Cow<'a, str> {
+pub(crate) fn display<'a>(raw: &'a [u8], extra: &'a [u8]) -> Cow<'a, str> {
     if let Some(name) = unicode_path(raw, extra) {
         return Cow::Borrowed(name);
     }
@@ -61,7 +67,7 @@ fn unicode_path<'a>(raw: &[u8], extra: &'a [u8]) -> Option<&'a str> {
 
 /// The raw name without the `./` that bsdtar and others put in front.
 #[must_use]
-pub fn without_dot_slash(raw: &[u8]) -> Option<&[u8]> {
+pub(crate) fn without_dot_slash(raw: &[u8]) -> Option<&[u8]> {
     raw.strip_prefix(b"./").filter(|rest| !rest.is_empty())
 }
 
@@ -70,7 +76,7 @@ pub fn without_dot_slash(raw: &[u8]) -> Option<&[u8]> {
 ///
 /// For paths in UTF-8 or not, without the slash at a directory's end. Either slash ends a segment.
 #[must_use]
-pub fn is_addressable(path: &[u8]) -> bool {
+pub(crate) fn is_addressable(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/')
         .enumerate()
         .all(|(number, segment)| is_addressable_segment(segment, number == 0))

@@ -4,9 +4,14 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::directory::Neighbours;
 use crate::entry::Entry;
 use crate::error::Refusal;
-use crate::record::{DataDescriptor, LocalFileHeader};
+use crate::limits::Limits;
+use crate::locate::DirectoryExtent;
+use crate::name;
+use crate::record::{CentralDirectoryHeader, DataDescriptor, LocalFileHeader};
+use crate::verdict;
 use crate::window::Extent;
 
 /// Bytes of one fetch of data.
@@ -64,6 +69,28 @@ pub struct Found {
 }
 
 impl Found {
+    /// What is known of an entry without reading its data.
+    pub(crate) fn unverified(
+        entry: &Entry,
+        header: &CentralDirectoryHeader<'_>,
+        directory: &DirectoryExtent,
+        neighbours: &Neighbours,
+        limits: &Limits,
+    ) -> Self {
+        let standing = match verdict::of_entry(entry, header, directory, neighbours, limits) {
+            Ok(()) => Standing::Unverified,
+            Err(refusal) => Standing::Bad(refusal),
+        };
+        Self {
+            entry: *entry,
+            raw_name: Bytes::copy_from_slice(header.name),
+            display_name: name::display(header.name, header.extra).into(),
+            boundary: neighbours.boundary,
+            standing,
+            decoder_memory: limits.decoder_memory,
+        }
+    }
+
     /// The compressed data's place, where the entry is known to be good.
     ///
     /// The bytes there are one whole compressed stream, or the stored content, and nothing else.

@@ -2,8 +2,9 @@
 //!
 //! An archive has no directories, only names; one that is longer than `dir/` makes a directory of
 //! `dir`, whether there is an entry `dir/` or not. Names are listed without a leading `./`, and
-//! left out where no request can address them ([`name::is_addressable`]); of one whose front part can be
-//! addressed, that part is listed as a directory all the same. Names that are not UTF-8 are listed
+//! left out where no request can address them: with a segment that is empty, `.` or `..`, absolute,
+//! with a drive or a control character; of one whose front part can be addressed, that part is listed
+//! as a directory all the same. Names that are not UTF-8 are listed
 //! as they are displayed, their directories in code page 437, which a path is read back from.
 //!
 //! # Cost

@@ -1,15 +1,14 @@
 //! The reading rules for one entry, as pure functions over what each record says.
 //!
-//! In the order in which the records are met: [`of_header`] judges the central directory header,
-//! [`of_local_header`] holds the local header to it, [`of_descriptor`] the data descriptor. What
-//! the data itself must satisfy is checked where it is decoded. [`Directory::judge`] adds what only
-//! the whole directory shows.
-//!
-//! [`Directory::judge`]: crate::Directory::judge
+//! In the order in which the records are met: [`of_entry`] judges the central directory header and
+//! what stands beside it, [`of_local_header`] holds the local header to it, [`of_descriptor`] the
+//! data descriptor. What the data itself must satisfy is checked where it is decoded.
 
+use crate::directory::Neighbours;
 use crate::entry::{Entry, resolve_zip64};
 use crate::error::{At, Record, Refusal, Rule, at};
 use crate::limits::{Limit, Limits};
+use crate::locate::DirectoryExtent;
 use crate::method::CompressionMethod;
 use crate::name;
 use crate::record::{
@@ -22,8 +21,40 @@ const VERSION_NEEDED_MAX: u16 = 63;
 const UNIX_TYPE: u16 = 0o170_000;
 const UNIX_TYPES_SERVED: [u16; 4] = [0, 0o100_000, 0o040_000, 0o120_000];
 
+/// What the directory alone decides of an entry: the header itself, names, neighbours.
+pub(crate) fn of_entry(
+    entry: &Entry,
+    header: &CentralDirectoryHeader<'_>,
+    directory: &DirectoryExtent,
+    neighbours: &Neighbours,
+    limits: &Limits,
+) -> Result<(), Refusal> {
+    let start = directory.extent.start;
+    let place = at(Record::CentralDirectoryHeader, start + u64::from(entry.header_offset));
+    let (_, zip64_refusal) = Entry::from_header(header, entry.header_offset, directory);
+    if let Some(refusal) = zip64_refusal {
+        return Err(refusal);
+    }
+    of_header(entry, header, place, limits)?;
+    if neighbours.is_duplicate {
+        return Err(place.breaks(Rule::Duplicate));
+    }
+    if neighbours.has_twin {
+        return Err(place.breaks(Rule::FileAndDirectory));
+    }
+    // Rule 6, as far as it can be seen without the local header.
+    let local = entry.local_header_offset;
+    if local >= start {
+        return Err(place.breaks_by(Rule::OutsideArchive, local, start));
+    }
+    if neighbours.shares_header {
+        return Err(place.breaks_by(Rule::SharedLocalHeader, 0, local));
+    }
+    fits(entry, least_header_len(entry), neighbours.boundary, place)
+}
+
 /// Rule 9, and what a header contradicts by itself.
-pub(crate) fn of_header(
+fn of_header(
     entry: &Entry,
     header: &CentralDirectoryHeader<'_>,
     place: At,
@@ -101,12 +132,7 @@ pub(crate) fn least_header_len(entry: &Entry) -> u64 {
 }
 
 /// Rule 6: header and data, and the shortest descriptor where there is one, end by the boundary.
-pub(crate) fn fits(
-    entry: &Entry,
-    header_len: u64,
-    boundary: u64,
-    place: At,
-) -> Result<(), Refusal> {
+fn fits(entry: &Entry, header_len: u64, boundary: u64, place: At) -> Result<(), Refusal> {
     let descriptor_len = if entry.flags.has_data_descriptor() {
         DescriptorForm { has_signature: false, is_zip64: false }.encoded_len() as u64
     } else {

@@ -13,6 +13,7 @@ const READ_AHEAD: u64 = 256 * 1024;
 
 /// How far a verification has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
     /// Entries looked at.
     pub entries: u64,

@@ -14,8 +14,8 @@ const LONG_PROBE: usize = 64;
 /// A slot that holds nothing. No record starts at the offset it would name: records take 46 bytes.
 pub(crate) const EMPTY: u32 = u32::MAX;
 
-/// Slots for `keys` keys: a third more than keys, so that a probe for an absent name stays short,
-/// and none for none.
+/// Slots of a sidecar's table for `keys` keys: a third more than keys, since each takes room on a
+/// disk, and none for none.
 pub(crate) fn slots_for(keys: u64) -> u64 {
     if keys == 0 { 0 } else { keys + keys / 3 + 1 }
 }
@@ -75,13 +75,24 @@ pub(crate) fn free_slot(
 /// A table of record offsets, found by the hash of a name.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
+    /// What the slots hold, with all bits turned: an empty slot is zero then, and memory that comes
+    /// as zeros need not be written to, nor be there at all, before something is put into it.
     slots: Box<[u32]>,
 }
 
 impl Table {
+    /// Bytes on the heap of a table with room for `keys` keys.
+    ///
+    /// Twice as many slots as keys: a probe passes half a slot on its way to a key that is there,
+    /// and one and a half to see that it is not, which nearly always is one cache line. With a third
+    /// more than keys it passed one and a half, and seven and a half.
+    pub(crate) fn heap_len_for(keys: u64) -> u64 {
+        2 * keys * size_of::<u32>() as u64
+    }
+
     /// A table with room for `keys` keys.
     pub(crate) fn with_room_for(keys: u64) -> Self {
-        Self { slots: vec![EMPTY; slots_for(keys) as usize].into_boxed_slice() }
+        Self { slots: vec![!EMPTY; 2 * keys as usize].into_boxed_slice() }
     }
 
     /// Bytes on the heap.
@@ -100,22 +111,30 @@ impl Table {
         enough: impl FnMut(u32) -> bool,
     ) {
         let slots = &mut self.slots;
-        if let Some(at) = free_slot(slots.len(), hash, |at| slots[at], enough) {
-            slots[at] = slot_value(hash, record_offset);
+        if let Some(at) = free_slot(slots.len(), hash, |at| !slots[at], enough) {
+            slots[at] = !slot_value(hash, record_offset);
         }
     }
 
     /// The records that may have the name with this hash; most others are left out.
     #[inline]
     pub(crate) fn probe(&self, hash: u64) -> impl Iterator<Item = u32> {
-        let start = first_slot(hash, self.slots.len() as u64) as usize;
+        let slots = &*self.slots;
+        let mut at = first_slot(hash, slots.len() as u64) as usize;
         // A table is never full, so an empty slot ends the probe; an empty table has no slot.
-        let (before, from) = self.slots.split_at(start);
-        from.iter()
-            .chain(before)
-            .copied()
-            .take_while(|&slot| slot != EMPTY)
-            .filter(move |&slot| may_match(slot, hash))
-            .map(record_offset)
+        std::iter::from_fn(move || {
+            loop {
+                let slot = !*slots.get(at)?;
+                if slot == EMPTY {
+                    return None;
+                }
+                at = if at + 1 == slots.len() { 0 } else { at + 1 };
+                if may_match(slot, hash) {
+                    return Some(record_offset(slot));
+                }
+            }
+        })
     }
 }
+
+const _: () = assert!(!EMPTY == 0);

@@ -1,10 +1,12 @@
 //! The central directory in memory: its own bytes, a name index, and the entries' offsets.
 //!
 //! Nothing is materialised: an [`Entry`] is read out of the directory's bytes when it is asked for.
-//! Beside them stand 4 bytes of index for three quarters of a name, and 8 bytes for each offset.
+//! Beside them stand 8 bytes of index for each name, and 8 for each offset where the records do not
+//! stand in the order of the files.
 
 mod hash;
 mod index;
+mod scan;
 
 use std::borrow::Cow;
 
@@ -15,13 +17,21 @@ use self::index::Table;
 pub(crate) use self::index::{
     EMPTY as EMPTY_SLOT, first_slot, free_slot, may_match, record_offset, slot_value, slots_for,
 };
-use crate::entry::{Entry, declared_uncompressed_size};
+pub(crate) use self::scan::find_in;
+use crate::entry::{Entry, declared_uncompressed_size, local_header_offset};
 use crate::error::{Error, Record, Refusal, Rule, at};
 use crate::limits::{Limit, Limits};
 use crate::locate::DirectoryExtent;
 use crate::name;
-use crate::record::{CentralDirectoryHeader, DIGITAL_SIGNATURE, UnicodePath};
+use crate::plan::Found;
+use crate::record::{CentralDirectoryHeader, DIGITAL_SIGNATURE, ExtraFields, UnicodePath};
 use crate::verdict;
+
+/// Names that are hashed before any of them is put into the table.
+///
+/// A slot is nearly always a cache miss, and the loop that finds records and hashes names is so long
+/// that the processor waits for each one; in a short loop of their own many are under way at once.
+const BATCH: usize = 64;
 
 /// A central directory, indexed by name.
 #[derive(Clone, Debug)]
@@ -33,8 +43,10 @@ pub struct Directory {
     names: Table,
     /// Names without their leading `./`, and display names that differ from the raw ones.
     aliases: Table,
-    /// Absolute offsets of all local file headers, ascending, with repetitions.
-    local_header_offsets: Box<[u64]>,
+    /// Absolute offsets of all local file headers, ascending, with repetitions; `None` where each
+    /// record's lies behind the one before it, as nearly all archives have them: an entry's
+    /// neighbour is then that of the next record.
+    local_header_offsets: Option<Box<[u64]>>,
 }
 
 /// What a lookup found.
@@ -59,78 +71,76 @@ impl Directory {
     /// Where `bytes` is not as long as the extent: the caller fetched something else.
     pub fn parse(extent: DirectoryExtent, bytes: Bytes, limits: &Limits) -> Result<Self, Error> {
         assert_eq!(bytes.len() as u64, extent.extent.end - extent.extent.start);
-        let in_directory =
-            |offset: usize| at(Record::CentralDirectoryHeader, extent.extent.start + offset as u64);
         let whole = at(Record::CentralDirectory, extent.extent.start);
         let declared = extent.declared_entries;
-        // A count that the bytes cannot hold is refused before anything is allocated for it.
-        let most = bytes.len() as u64 / CentralDirectoryHeader::FIXED_LEN as u64;
-        if declared > most {
-            return Err(whole.breaks_by(Rule::EntryCount, declared, most).into());
-        }
-        let check_index = |aliases: u64| {
-            let index_len = 4 * (slots_for(declared) + slots_for(aliases)) + 8 * declared;
+        check_count(&bytes, &extent)?;
+        let mut index_len = 0;
+        let mut check_index = |more: u64| {
+            index_len += more;
             if index_len > limits.index_len {
                 return Err(whole.exceeds(Limit::IndexLen, limits.index_len, index_len));
             }
             Ok(())
         };
-        check_index(0)?;
+        check_index(Table::heap_len_for(declared))?;
 
         let key = HashKey::random();
         let mut names = Table::with_room_for(declared);
         let mut aliases: Vec<(u64, u32, AliasStep)> = Vec::new();
-        let mut local_header_offsets = Vec::with_capacity(declared as usize);
-        let mut offset = 0;
-        for found in 0..declared {
-            let Some(header) = CentralDirectoryHeader::parse(&bytes[offset..]) else {
-                if offset == bytes.len() || bytes[offset..].starts_with(&DIGITAL_SIGNATURE) {
-                    return Err(whole.breaks_by(Rule::EntryCount, declared, found).into());
-                }
-                return Err(in_directory(offset).breaks(Rule::DirectoryRecord).into());
-            };
-            // Below 2^28: the limit on the directory's size.
-            let header_offset = offset as u32;
-            names.insert(
-                key.hash(header.name),
-                header_offset,
-                enough_of_name(&header, |offset| record_at(&bytes, offset)),
-            );
-            for_each_alias(&header, |step, alias| {
-                aliases.push((key.hash(alias), header_offset, step));
-            });
-            let (entry, _) = Entry::from_header(&header, header_offset, &extent);
-            local_header_offsets.push(entry.local_header_offset);
-            offset += header.record_len();
-        }
-        check_end(&bytes, offset, &extent)?;
+        let mut put_in = |hashed: &[(u64, u32)]| {
+            for &(hash, offset) in hashed {
+                names.insert(hash, offset, enough_of_name(offset, |at| record_at(&bytes, at)));
+            }
+        };
+        let mut hashed = [(0, 0); BATCH];
+        let mut batched = 0;
+        let mut ascends = true;
+        let mut least_offset = 0;
+        each_record(&bytes, &extent, |header, header_offset| {
+            let (hash, is_ascii) = key.hash_noting_ascii(header.name);
+            hashed[batched] = (hash, header_offset);
+            batched += 1;
+            if batched == BATCH {
+                put_in(&hashed);
+                batched = 0;
+            }
+            if !is_ascii || may_have_alias(header) {
+                for_each_alias(header, |step, alias| {
+                    aliases.push((key.hash(alias), header_offset, step));
+                });
+            }
+            let local = local_header_offset(header, &extent);
+            ascends &= local >= least_offset;
+            // An offset of 2^64 - 1 is refused wherever it is looked at: no archive is that long.
+            least_offset = local.saturating_add(1);
+        })?;
+        put_in(&hashed[..batched]);
 
-        check_index(aliases.len() as u64)?;
+        check_index(Table::heap_len_for(aliases.len() as u64))?;
         let mut alias_table = Table::with_room_for(aliases.len() as u64);
         for (hash, header_offset, step) in aliases {
-            if let Some(header) = record_at(&bytes, header_offset) {
-                let enough = enough_of_alias(&header, step, |offset| record_at(&bytes, offset));
-                alias_table.insert(hash, header_offset, enough);
-            }
+            let enough = enough_of_alias(header_offset, step, |at| record_at(&bytes, at));
+            alias_table.insert(hash, header_offset, enough);
         }
-        // Most archives list their entries in the order of the files: then this only looks.
-        if !local_header_offsets.is_sorted() {
-            local_header_offsets.sort_unstable();
+        let mut directory =
+            Self { bytes, extent, key, names, aliases: alias_table, local_header_offsets: None };
+        if !ascends {
+            check_index(size_of::<u64>() as u64 * declared)?;
+            let offsets = directory.headers();
+            let offsets =
+                offsets.map(|(header, _)| local_header_offset(&header, &directory.extent));
+            let mut offsets: Box<[u64]> = offsets.collect();
+            offsets.sort_unstable();
+            directory.local_header_offsets = Some(offsets);
         }
-        Ok(Self {
-            bytes,
-            extent,
-            key,
-            names,
-            aliases: alias_table,
-            local_header_offsets: local_header_offsets.into_boxed_slice(),
-        })
+        Ok(directory)
     }
 
     /// Number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.local_header_offsets.len()
+        // Bounded by the directory's bytes, see `parse`.
+        self.extent.declared_entries as usize
     }
 
     /// Whether there is no entry.
@@ -150,18 +160,21 @@ impl Directory {
     pub fn index_len(&self) -> u64 {
         self.names.heap_len()
             + self.aliases.heap_len()
-            + size_of_val(&*self.local_header_offsets) as u64
+            + self.local_header_offsets.as_deref().map_or(0, |offsets| size_of_val(offsets) as u64)
     }
 
     /// All entries, in the directory's order.
+    #[inline]
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
         self.headers().map(|(header, offset)| Entry::from_header(&header, offset, &self.extent).0)
     }
 
+    #[inline]
     pub(crate) fn headers(&self) -> impl Iterator<Item = (CentralDirectoryHeader<'_>, u32)> {
+        let bytes = &self.bytes[..];
         let mut offset = 0;
         (0..self.len()).map_while(move |_| {
-            let header = CentralDirectoryHeader::parse(&self.bytes[offset..])?;
+            let header = CentralDirectoryHeader::parse(bytes.get(offset..)?)?;
             let header_offset = offset as u32;
             offset += header.record_len();
             Some((header, header_offset))
@@ -232,16 +245,24 @@ impl Directory {
     }
 
     /// The bound of an entry's bytes: the next local header that is not its own, or the directory.
+    ///
+    /// # Panics
+    /// As [`Directory::header`].
     #[must_use]
     pub fn boundary(&self, entry: &Entry) -> u64 {
-        let next = self
-            .local_header_offsets
-            .partition_point(|&offset| offset <= entry.local_header_offset);
-        self.local_header_offsets
-            .get(next)
-            .copied()
-            .unwrap_or(u64::MAX)
-            .min(self.extent.extent.start)
+        let next = match &self.local_header_offsets {
+            None => {
+                let behind = entry.header_offset as usize + self.header(entry).record_len();
+                // Behind the last record there is nothing that reads as one, see `check_end`.
+                let next = CentralDirectoryHeader::parse(&self.bytes[behind..]);
+                next.map(|header| local_header_offset(&header, &self.extent))
+            }
+            Some(offsets) => {
+                let next = offsets.partition_point(|&offset| offset <= entry.local_header_offset);
+                offsets.get(next).copied()
+            }
+        };
+        next.unwrap_or(u64::MAX).min(self.extent.extent.start)
     }
 
     /// Applies the rules that the directory alone can decide: names, flags, sizes, neighbours.
@@ -251,66 +272,95 @@ impl Directory {
     /// header, its data descriptor or its data.
     pub fn judge(&self, entry: &Entry, limits: &Limits) -> Result<(), Refusal> {
         let header = self.header(entry);
-        let place = at(
-            Record::CentralDirectoryHeader,
-            self.extent.extent.start + u64::from(entry.header_offset),
-        );
-        let (_, zip64_refusal) = Entry::from_header(&header, entry.header_offset, &self.extent);
-        if let Some(refusal) = zip64_refusal {
-            return Err(refusal);
-        }
-        verdict::of_header(entry, &header, place, limits)?;
-        self.judge_name(entry, &header, place)?;
-        self.judge_neighbours(entry, place)
+        let neighbours = self.neighbours(entry, &header);
+        verdict::of_entry(entry, &header, &self.extent, &neighbours, limits)
     }
 
-    /// Rule 8, and names that are a file and a directory.
-    fn judge_name(
-        &self,
-        entry: &Entry,
-        header: &CentralDirectoryHeader<'_>,
-        place: crate::error::At,
-    ) -> Result<(), Refusal> {
+    /// All that is known of an entry without reading its data.
+    pub(crate) fn describe(&self, entry: &Entry, limits: &Limits) -> Found {
+        let header = self.header(entry);
+        let neighbours = self.neighbours(entry, &header);
+        Found::unverified(entry, &header, &self.extent, &neighbours, limits)
+    }
+
+    fn neighbours(&self, entry: &Entry, header: &CentralDirectoryHeader<'_>) -> Neighbours {
         let mut same_name = self.with_raw_name(header.name, self.key.hash(header.name));
-        // An empty directory may be listed any number of times.
         let is_duplicate = if entry.is_directory {
             same_name.any(|(other, _)| declares_content(&other))
         } else {
             same_name.nth(1).is_some()
         };
-        if is_duplicate {
-            return Err(place.breaks(Rule::Duplicate));
-        }
-        let mut twin = Vec::with_capacity(header.name.len() + 1);
-        twin.extend_from_slice(header.name);
-        if entry.is_directory {
-            twin.pop();
-        } else {
-            twin.push(b'/');
-        }
-        // `a/` and `a//` are two directories.
-        let is_file_and_directory = !(entry.is_directory && twin.ends_with(b"/"))
-            && self.with_raw_name(&twin, self.key.hash(&twin)).next().is_some();
-        if is_file_and_directory {
-            return Err(place.breaks(Rule::FileAndDirectory));
-        }
-        Ok(())
-    }
-
-    /// Rule 6, as far as it can be seen without the local header.
-    fn judge_neighbours(&self, entry: &Entry, place: crate::error::At) -> Result<(), Refusal> {
+        let twin = twin_of(header.name);
+        let has_twin = twin
+            .is_some_and(|twin| self.with_raw_name(&twin, self.key.hash(&twin)).next().is_some());
         let start = entry.local_header_offset;
-        let directory = self.extent.extent.start;
-        if start >= directory {
-            return Err(place.breaks_by(Rule::OutsideArchive, start, directory));
-        }
-        let offsets = &self.local_header_offsets;
-        let first = offsets.partition_point(|&offset| offset < start);
-        if offsets.get(first + 1) == Some(&start) {
-            return Err(place.breaks_by(Rule::SharedLocalHeader, 0, start));
-        }
-        verdict::fits(entry, verdict::least_header_len(entry), self.boundary(entry), place)
+        let shares_header = self.local_header_offsets.as_deref().is_some_and(|offsets| {
+            let first = offsets.partition_point(|&offset| offset < start);
+            offsets.get(first + 1) == Some(&start)
+        });
+        Neighbours { is_duplicate, has_twin, shares_header, boundary: self.boundary(entry) }
     }
+}
+
+/// What the other entries of a directory are to one of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Neighbours {
+    /// Rule 8: another has its raw name. An empty directory may be listed any number of times, and
+    /// is a duplicate where one of that name has content.
+    pub(crate) is_duplicate: bool,
+    /// Its [`twin_of`] is an entry.
+    pub(crate) has_twin: bool,
+    /// Another has its local header.
+    pub(crate) shares_header: bool,
+    /// The next local header that is not its own, or the directory.
+    pub(crate) boundary: u64,
+}
+
+/// The name that would make an entry a file and a directory: with a slash more, or without it.
+///
+/// `a/` and `a//` are two directories.
+fn twin_of(name: &[u8]) -> Option<Cow<'_, [u8]>> {
+    match name.strip_suffix(b"/") {
+        Some(file) => (!file.ends_with(b"/")).then_some(Cow::Borrowed(file)),
+        None => Some(Cow::Owned([name, b"/"].concat())),
+    }
+}
+
+/// A count that the bytes cannot hold is refused before anything is allocated for it.
+fn check_count(bytes: &[u8], extent: &DirectoryExtent) -> Result<(), Refusal> {
+    let most = bytes.len() as u64 / CentralDirectoryHeader::FIXED_LEN as u64;
+    if extent.declared_entries > most {
+        let place = at(Record::CentralDirectory, extent.extent.start);
+        return Err(place.breaks_by(Rule::EntryCount, extent.declared_entries, most));
+    }
+    Ok(())
+}
+
+/// Calls `each` with every record of a directory and its offset there, and holds the bytes to rule
+/// 3: they are exactly the declared number of records.
+#[inline]
+fn each_record<'a>(
+    bytes: &'a [u8],
+    extent: &DirectoryExtent,
+    mut each: impl FnMut(&CentralDirectoryHeader<'a>, u32),
+) -> Result<(), Refusal> {
+    let mut offset = 0;
+    for found in 0..extent.declared_entries {
+        let Some(header) = CentralDirectoryHeader::parse(&bytes[offset..]) else {
+            let directory = extent.extent.start;
+            if offset == bytes.len() || bytes[offset..].starts_with(&DIGITAL_SIGNATURE) {
+                let declared = extent.declared_entries;
+                let place = at(Record::CentralDirectory, directory);
+                return Err(place.breaks_by(Rule::EntryCount, declared, found));
+            }
+            let place = at(Record::CentralDirectoryHeader, directory + offset as u64);
+            return Err(place.breaks(Rule::DirectoryRecord));
+        };
+        // Below 2^28: the limit on the directory's size.
+        each(&header, offset as u32);
+        offset += header.record_len();
+    }
+    check_end(bytes, offset, extent)
 }
 
 /// The record at an offset of the directory's bytes.
@@ -328,14 +378,16 @@ fn declares_content(header: &CentralDirectoryHeader<'_>) -> bool {
 /// Two are enough for every question: the first is the one that is found, and the second makes it a
 /// duplicate. Of directories, with content and without are two kinds.
 pub(crate) fn enough_of_name<'a>(
-    header: &CentralDirectoryHeader<'a>,
+    header_offset: u32,
     record_at: impl Fn(u32) -> Option<CentralDirectoryHeader<'a>>,
 ) -> impl FnMut(u32) -> bool {
     let mut same = 0;
     move |other| {
-        let is_same = record_at(other).is_some_and(|other| {
-            other.name == header.name && declares_content(&other) == declares_content(header)
-        });
+        let (Some(header), Some(other)) = (record_at(header_offset), record_at(other)) else {
+            return false;
+        };
+        let is_same =
+            other.name == header.name && declares_content(&other) == declares_content(&header);
         same += u32::from(is_same);
         same == 2
     }
@@ -346,14 +398,16 @@ pub(crate) fn enough_of_name<'a>(
 /// One of the same raw name is the same answer; two of other names, which are two different ones
 /// for the same reason, make the alias ambiguous whatever else answers to it.
 pub(crate) fn enough_of_alias<'a>(
-    header: &CentralDirectoryHeader<'a>,
+    header_offset: u32,
     step: AliasStep,
     record_at: impl Fn(u32) -> Option<CentralDirectoryHeader<'a>>,
 ) -> impl FnMut(u32) -> bool {
     let mut others = 0;
     move |other| {
-        let Some(other) = record_at(other) else { return false };
-        if step.alias(&other) != step.alias(header) {
+        let (Some(header), Some(other)) = (record_at(header_offset), record_at(other)) else {
+            return false;
+        };
+        if step.alias(&other) != step.alias(&header) {
             return false;
         }
         others += u32::from(other.name != header.name);
@@ -386,6 +440,19 @@ impl AliasStep {
     }
 }
 
+/// Whether an entry whose name is ASCII may be found by another name than that.
+///
+/// A Unicode path or a name that is not UTF-8: nothing else is displayed under another name.
+#[inline]
+fn may_have_alias(header: &CentralDirectoryHeader<'_>) -> bool {
+    header.name.starts_with(b"./") || has_unicode_path(header.extra)
+}
+
+#[inline]
+fn has_unicode_path(extra: &[u8]) -> bool {
+    ExtraFields::new(extra).flatten().any(|field| field.id == UnicodePath::ID)
+}
+
 /// Calls `f` with each name other than the raw one under which the entry is found.
 pub(crate) fn for_each_alias(
     header: &CentralDirectoryHeader<'_>,
@@ -394,10 +461,7 @@ pub(crate) fn for_each_alias(
     if let Some(rest) = name::without_dot_slash(header.name) {
         f(AliasStep::WithoutDotSlash, rest);
     }
-    // A Unicode path or a name that is not UTF-8: nothing else is displayed under another name.
-    let may_have_path =
-        memchr::memmem::find(header.extra, &UnicodePath::ID.to_le_bytes()).is_some();
-    if may_have_path || !header.name.is_ascii() {
+    if !header.name.is_ascii() || may_have_alias(header) {
         let display = name::display(header.name, header.extra);
         if display.as_bytes() != header.name {
             f(AliasStep::Display, display.as_bytes());

@@ -6,16 +6,16 @@ use super::cursor::Cursor;
 ///
 /// 64-bit sizes without a zip64 extra field are written by several producers (7 of 446 fixtures).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DescriptorForm {
+pub(crate) struct DescriptorForm {
     /// Whether `PK\7\8` stands in front.
-    pub has_signature: bool,
+    pub(crate) has_signature: bool,
     /// Whether the sizes take 8 bytes each.
-    pub is_zip64: bool,
+    pub(crate) is_zip64: bool,
 }
 
 impl DescriptorForm {
     /// All four, the usual ones first.
-    pub const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self { has_signature: true, is_zip64: false },
         Self { has_signature: true, is_zip64: true },
         Self { has_signature: false, is_zip64: false },
@@ -24,7 +24,7 @@ impl DescriptorForm {
 
     /// Bytes of a descriptor of this form: 12, 16, 20 or 24.
     #[must_use]
-    pub const fn encoded_len(self) -> usize {
+    pub(crate) const fn encoded_len(self) -> usize {
         4 * self.has_signature as usize + 4 + if self.is_zip64 { 16 } else { 8 }
     }
 }
@@ -32,21 +32,21 @@ impl DescriptorForm {
 /// The fields of a data descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // Fields as APPNOTE 4.3.9 names them.
-pub struct DataDescriptor {
-    pub crc32: u32,
-    pub compressed_size: u64,
-    pub uncompressed_size: u64,
+pub(crate) struct DataDescriptor {
+    pub(crate) crc32: u32,
+    pub(crate) compressed_size: u64,
+    pub(crate) uncompressed_size: u64,
 }
 
 impl DataDescriptor {
     /// `PK\7\8`, where there is one.
-    pub const SIGNATURE: [u8; 4] = *b"PK\x07\x08";
+    pub(crate) const SIGNATURE: [u8; 4] = *b"PK\x07\x08";
     /// Bytes of the longest form.
-    pub const MAX_LEN: usize = 24;
+    pub(crate) const MAX_LEN: usize = 24;
 
     /// Reads a descriptor of the given form at the front of `bytes`.
     #[must_use]
-    pub fn parse(bytes: &[u8], form: DescriptorForm) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8], form: DescriptorForm) -> Option<Self> {
         let mut c = Cursor::new(bytes);
         if form.has_signature {
             c.signature(Self::SIGNATURE)?;

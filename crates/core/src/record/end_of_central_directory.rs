@@ -5,25 +5,25 @@ use super::cursor::Cursor;
 /// The record at the end of every archive that says where the central directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // Fields as APPNOTE 4.3.16 names them.
-pub struct EndOfCentralDirectory {
-    pub disk_number: u16,
-    pub directory_disk_number: u16,
-    pub declared_entries_on_disk: u16,
-    pub declared_entries: u16,
-    pub directory_size: u32,
-    pub directory_offset: u32,
-    pub comment_size: u16,
+pub(crate) struct EndOfCentralDirectory {
+    pub(crate) disk_number: u16,
+    pub(crate) directory_disk_number: u16,
+    pub(crate) declared_entries_on_disk: u16,
+    pub(crate) declared_entries: u16,
+    pub(crate) directory_size: u32,
+    pub(crate) directory_offset: u32,
+    pub(crate) comment_size: u16,
 }
 
 impl EndOfCentralDirectory {
     /// `PK\5\6`.
-    pub const SIGNATURE: [u8; 4] = *b"PK\x05\x06";
+    pub(crate) const SIGNATURE: [u8; 4] = *b"PK\x05\x06";
     /// Bytes before the comment.
-    pub const LEN: usize = 22;
+    pub(crate) const LEN: usize = 22;
 
     /// Reads the record at the front of `bytes`; the comment is not looked at.
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut c = Cursor::new(bytes);
         c.signature(Self::SIGNATURE)?;
         Some(Self {

@@ -4,20 +4,20 @@ use super::cursor::Cursor;
 
 /// One extensible data field: its header ID and its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExtraField<'a> {
+pub(crate) struct ExtraField<'a> {
     /// The header ID.
-    pub id: u16,
+    pub(crate) id: u16,
     /// The data after ID and size.
-    pub data: &'a [u8],
+    pub(crate) data: &'a [u8],
 }
 
 /// A field whose declared size reaches past the end of the extra field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExtraOverrun {
+pub(crate) struct ExtraOverrun {
     /// The declared size of the field, in bytes.
-    pub declared_size: u16,
+    pub(crate) declared_size: u16,
     /// The bytes that are left for it.
-    pub available_len: usize,
+    pub(crate) available_len: usize,
 }
 
 /// Walks the fields of an extra field; one to three stray bytes at the end are ignored.
@@ -25,12 +25,13 @@ pub struct ExtraOverrun {
 /// `zipalign` pads so that data is aligned: with zero bytes, which read as empty fields of ID 0,
 /// and with fewer than four of them where that is enough.
 #[derive(Clone, Copy, Debug)]
-pub struct ExtraFields<'a>(&'a [u8]);
+pub(crate) struct ExtraFields<'a>(&'a [u8]);
 
 impl<'a> ExtraFields<'a> {
     /// Starts the walk at the front of the extra field's bytes.
     #[must_use]
-    pub fn new(extra: &'a [u8]) -> Self {
+    #[inline]
+    pub(crate) fn new(extra: &'a [u8]) -> Self {
         Self(extra)
     }
 }
@@ -38,6 +39,7 @@ impl<'a> ExtraFields<'a> {
 impl<'a> Iterator for ExtraFields<'a> {
     type Item = Result<ExtraField<'a>, ExtraOverrun>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let mut c = Cursor::new(self.0);
         let (Some(id), Some(declared_size)) = (c.u16(), c.u16()) else {
@@ -79,23 +81,23 @@ impl Zip64Fields {
 /// The zip64 extended information extra field (APPNOTE 4.5.3), ID 0x0001.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct Zip64Extra {
-    pub uncompressed_size: Option<u64>,
-    pub compressed_size: Option<u64>,
-    pub local_header_offset: Option<u64>,
-    pub disk_start: Option<u32>,
+pub(crate) struct Zip64Extra {
+    pub(crate) uncompressed_size: Option<u64>,
+    pub(crate) compressed_size: Option<u64>,
+    pub(crate) local_header_offset: Option<u64>,
+    pub(crate) disk_start: Option<u32>,
 }
 
 impl Zip64Extra {
     /// The header ID.
-    pub const ID: u16 = 0x0001;
+    pub(crate) const ID: u16 = 0x0001;
 
     /// Reads the fields that `saturated` names, in APPNOTE's order; only these are present.
     ///
     /// `None` where the data ends before the last of them. Bytes beyond are ignored: some producers
     /// write all fields always (2 of 446 fixtures).
     #[must_use]
-    pub fn parse(data: &[u8], saturated: Zip64Fields) -> Option<Self> {
+    pub(crate) fn parse(data: &[u8], saturated: Zip64Fields) -> Option<Self> {
         let mut c = Cursor::new(data);
         let mut fields = Self::default();
         if saturated.uncompressed_size {
@@ -116,20 +118,20 @@ impl Zip64Extra {
 
 /// The Info-ZIP Unicode path extra field (APPNOTE 4.6.9), ID 0x7075.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnicodePath<'a> {
+pub(crate) struct UnicodePath<'a> {
     /// CRC-32 of the name in the header that this field belongs to.
-    pub name_crc32: u32,
+    pub(crate) name_crc32: u32,
     /// The name in UTF-8.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
 }
 
 impl<'a> UnicodePath<'a> {
     /// The header ID.
-    pub const ID: u16 = 0x7075;
+    pub(crate) const ID: u16 = 0x7075;
 
     /// Reads the field; `None` for another version than 1 or a name that is not UTF-8.
     #[must_use]
-    pub fn parse(data: &'a [u8]) -> Option<Self> {
+    pub(crate) fn parse(data: &'a [u8]) -> Option<Self> {
         let (&version, rest) = data.split_first()?;
         if version != 1 {
             return None;

@@ -7,26 +7,26 @@ use crate::method::{CompressionMethod, GeneralPurposeFlags};
 /// The header in front of an entry's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // Fields as APPNOTE 4.3.7 names them.
-pub struct LocalFileHeader {
-    pub version_needed: u16,
-    pub flags: GeneralPurposeFlags,
-    pub method: CompressionMethod,
-    pub crc32: u32,
-    pub compressed_size: u32,
-    pub uncompressed_size: u32,
-    pub name_size: u16,
-    pub extra_size: u16,
+pub(crate) struct LocalFileHeader {
+    pub(crate) version_needed: u16,
+    pub(crate) flags: GeneralPurposeFlags,
+    pub(crate) method: CompressionMethod,
+    pub(crate) crc32: u32,
+    pub(crate) compressed_size: u32,
+    pub(crate) uncompressed_size: u32,
+    pub(crate) name_size: u16,
+    pub(crate) extra_size: u16,
 }
 
 impl LocalFileHeader {
     /// `PK\3\4`.
-    pub const SIGNATURE: [u8; 4] = *b"PK\x03\x04";
+    pub(crate) const SIGNATURE: [u8; 4] = *b"PK\x03\x04";
     /// Bytes before the name.
-    pub const FIXED_LEN: usize = 30;
+    pub(crate) const FIXED_LEN: usize = 30;
 
     /// Reads the fixed part of the header at the front of `bytes`.
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut c = Cursor::new(bytes);
         c.signature(Self::SIGNATURE)?;
         let version_needed = c.u16()?;
@@ -47,13 +47,13 @@ impl LocalFileHeader {
 
     /// Bytes of the whole header, name and extra field included; at most 131,100.
     #[must_use]
-    pub fn header_len(&self) -> u64 {
+    pub(crate) fn header_len(&self) -> u64 {
         Self::FIXED_LEN as u64 + u64::from(self.name_size) + u64::from(self.extra_size)
     }
 
     /// Which sizes say "see the zip64 extra field".
     #[must_use]
-    pub fn saturated(&self) -> Zip64Fields {
+    pub(crate) fn saturated(&self) -> Zip64Fields {
         Zip64Fields {
             uncompressed_size: self.uncompressed_size == SENTINEL_32,
             compressed_size: self.compressed_size == SENTINEL_32,

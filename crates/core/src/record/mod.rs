@@ -13,16 +13,17 @@ mod local_file_header;
 mod zip64;
 
 pub use central_directory_header::CentralDirectoryHeader;
-pub use data_descriptor::{DataDescriptor, DescriptorForm};
-pub use end_of_central_directory::EndOfCentralDirectory;
-pub use extra::{ExtraField, ExtraFields, ExtraOverrun, UnicodePath, Zip64Extra, Zip64Fields};
-pub use local_file_header::LocalFileHeader;
-pub use zip64::{Zip64EndOfCentralDirectoryLocator, Zip64EndOfCentralDirectoryRecord};
+pub(crate) use data_descriptor::{DataDescriptor, DescriptorForm};
+pub(crate) use end_of_central_directory::EndOfCentralDirectory;
+pub use extra::Zip64Fields;
+pub(crate) use extra::{ExtraField, ExtraFields, UnicodePath, Zip64Extra};
+pub(crate) use local_file_header::LocalFileHeader;
+pub(crate) use zip64::{Zip64EndOfCentralDirectoryLocator, Zip64EndOfCentralDirectoryRecord};
 
 /// The value of a 32-bit field that says "see the zip64 record" (APPNOTE 4.4.1.4).
-pub const SENTINEL_32: u32 = u32::MAX;
+pub(crate) const SENTINEL_32: u32 = u32::MAX;
 /// The value of a 16-bit field that says "see the zip64 record" (APPNOTE 4.4.1.4).
-pub const SENTINEL_16: u16 = u16::MAX;
+pub(crate) const SENTINEL_16: u16 = u16::MAX;
 
 /// Signature of the digital signature record (APPNOTE 4.3.13).
-pub const DIGITAL_SIGNATURE: [u8; 4] = *b"PK\x05\x05";
+pub(crate) const DIGITAL_SIGNATURE: [u8; 4] = *b"PK\x05\x05";

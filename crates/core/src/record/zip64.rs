@@ -5,30 +5,30 @@ use super::cursor::Cursor;
 /// The zip64 form of the end record (APPNOTE 4.3.14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // Fields as APPNOTE 4.3.14 names them.
-pub struct Zip64EndOfCentralDirectoryRecord {
+pub(crate) struct Zip64EndOfCentralDirectoryRecord {
     /// Bytes of the record after this field; 44 without extensible data.
-    pub record_size: u64,
-    pub version_made_by: u16,
-    pub version_needed: u16,
-    pub disk_number: u32,
-    pub directory_disk_number: u32,
-    pub declared_entries_on_disk: u64,
-    pub declared_entries: u64,
-    pub directory_size: u64,
-    pub directory_offset: u64,
+    pub(crate) record_size: u64,
+    pub(crate) version_made_by: u16,
+    pub(crate) version_needed: u16,
+    pub(crate) disk_number: u32,
+    pub(crate) directory_disk_number: u32,
+    pub(crate) declared_entries_on_disk: u64,
+    pub(crate) declared_entries: u64,
+    pub(crate) directory_size: u64,
+    pub(crate) directory_offset: u64,
 }
 
 impl Zip64EndOfCentralDirectoryRecord {
     /// `PK\6\6`.
-    pub const SIGNATURE: [u8; 4] = *b"PK\x06\x06";
+    pub(crate) const SIGNATURE: [u8; 4] = *b"PK\x06\x06";
     /// Bytes of a record without extensible data.
-    pub const LEN: usize = 56;
+    pub(crate) const LEN: usize = 56;
     /// What `record_size` says of such a record: all but the signature and the size itself.
-    pub const RECORD_SIZE: u64 = Self::LEN as u64 - 12;
+    pub(crate) const RECORD_SIZE: u64 = Self::LEN as u64 - 12;
 
     /// Reads the record at the front of `bytes`.
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut c = Cursor::new(bytes);
         c.signature(Self::SIGNATURE)?;
         Some(Self {
@@ -48,21 +48,21 @@ impl Zip64EndOfCentralDirectoryRecord {
 /// The locator between the zip64 record and the end record (APPNOTE 4.3.15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // Fields as APPNOTE 4.3.15 names them.
-pub struct Zip64EndOfCentralDirectoryLocator {
-    pub record_disk_number: u32,
-    pub record_offset: u64,
-    pub total_disks: u32,
+pub(crate) struct Zip64EndOfCentralDirectoryLocator {
+    pub(crate) record_disk_number: u32,
+    pub(crate) record_offset: u64,
+    pub(crate) total_disks: u32,
 }
 
 impl Zip64EndOfCentralDirectoryLocator {
     /// `PK\6\7`.
-    pub const SIGNATURE: [u8; 4] = *b"PK\x06\x07";
+    pub(crate) const SIGNATURE: [u8; 4] = *b"PK\x06\x07";
     /// Bytes of the locator.
-    pub const LEN: usize = 20;
+    pub(crate) const LEN: usize = 20;
 
     /// Reads the locator at the front of `bytes`.
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut c = Cursor::new(bytes);
         c.signature(Self::SIGNATURE)?;
         Some(Self { record_disk_number: c.u32()?, record_offset: c.u64()?, total_disks: c.u32()? })

@@ -6,7 +6,7 @@
 //! that is lost, damaged or of another archive costs only that knowledge: the archive's entries are
 //! unverified again.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //! Pages of 4,096 bytes: 4,092 of content, then a CRC-32 over the page's number (8 bytes) and its
 //! content. All numbers are little-endian. Page 0 is the header: magic, version, section count, the
 //! archive's SHA-256, length and time of modification, the hash key, the directory's extent, base
@@ -49,7 +49,7 @@ pub use write::write;
 /// The first eight bytes; the line end catches a transfer in text mode.
 const MAGIC: [u8; 8] = *b"EWSIDE\r\n";
 /// The version of the format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The sections' numbers.
 mod section {

@@ -22,7 +22,7 @@ pub fn write(directory: &Directory, binding: &Binding, standings: &[Standing]) -
     let mut alias_hashes = Vec::new();
     let mut sorted = Vec::with_capacity(directory.len());
     for ((header, record_offset), ordinal) in directory.headers().zip(0u32..) {
-        let enough = enough_of_name(&header, |offset| directory.header_at(offset));
+        let enough = enough_of_name(record_offset, |offset| directory.header_at(offset));
         names.insert(key.hash(header.name), record_offset, ordinal, enough);
         for_each_alias(&header, |step, alias| {
             alias_hashes.push((key.hash(alias), record_offset, ordinal, step));
@@ -31,10 +31,8 @@ pub fn write(directory: &Directory, binding: &Binding, standings: &[Standing]) -
     }
     let mut aliases = Pairs::table(alias_hashes.len() as u64);
     for (hash, record_offset, ordinal, step) in alias_hashes {
-        if let Some(header) = directory.header_at(record_offset) {
-            let enough = enough_of_alias(&header, step, |offset| directory.header_at(offset));
-            aliases.insert(hash, record_offset, ordinal, enough);
-        }
+        let enough = enough_of_alias(record_offset, step, |offset| directory.header_at(offset));
+        aliases.insert(hash, record_offset, ordinal, enough);
     }
     sorted.sort_unstable();
 

@@ -7,7 +7,7 @@ use crate::directory::Directory;
 use crate::error::Error;
 use crate::extract::Fetched;
 use crate::limits::Limits;
-use crate::locate::{Locator, Step};
+use crate::locate::{DirectoryExtent, Locator, Step};
 use crate::window::{Extent, Window};
 
 /// All bytes of an extent: shared where the source has them in memory, else read.
@@ -32,12 +32,21 @@ pub(crate) fn fetch<S: ReadAt + ?Sized>(source: &S, extent: Extent) -> Result<By
     Ok(buffer.into())
 }
 
-/// Locates and indexes the central directory: one read where it lies in the tail, else two, and one
-/// of four bytes where something precedes the archive.
+/// Locates and indexes the central directory.
 pub(crate) fn open_directory<S: ReadAt + ?Sized>(
     source: &S,
     limits: &Limits,
 ) -> Result<Directory, Error> {
+    let (extent, bytes) = fetch_directory(source, limits)?;
+    Directory::parse(extent, bytes, limits)
+}
+
+/// Locates the central directory and brings its bytes: one read where it lies in the tail, else two, and one
+/// of four bytes where something precedes the archive.
+pub(crate) fn fetch_directory<S: ReadAt + ?Sized>(
+    source: &S,
+    limits: &Limits,
+) -> Result<(DirectoryExtent, Bytes), Error> {
     let mut locator = Locator::new(source.len(), limits);
     let mut tail = Fetched::default();
     let mut window = Fetched::default();
@@ -62,7 +71,7 @@ pub(crate) fn open_directory<S: ReadAt + ?Sized>(
         Some(bytes) => bytes,
         None => fetch(source, extent.extent.clone())?,
     };
-    Directory::parse(extent, bytes, limits)
+    Ok((extent, bytes))
 }
 
 /// Bytes in hand of a source, refilled on demand.

@@ -15,7 +15,7 @@ use std::io;
 
 use bytes::Bytes;
 
-pub(crate) use self::drive::{Feed, fetch, open_directory};
+pub(crate) use self::drive::{Feed, fetch, fetch_directory, open_directory};
 pub use self::file::FileSource;
 #[cfg(feature = "mmap")]
 pub use self::mapped::MappedSource;

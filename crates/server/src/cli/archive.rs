@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use entryway::{Archive, FileSource};
+use entryway::{Archive, FileSource, Limits};
 
 use super::error::CliError;
 use super::limits::LimitArguments;
@@ -22,10 +22,18 @@ pub(super) struct ArchiveArgument {
 
 impl ArchiveArgument {
     pub(super) fn open(&self) -> Result<Archive<FileSource>, CliError> {
-        let source = FileSource::open(&self.path)
-            .map_err(|error| CliError::Open { path: self.path.clone(), error })?;
-        Archive::open_within(source, self.limits.limits())
+        Archive::open_within(self.source()?, self.limits())
             .map_err(|error| CliError::archive(&self.path, error))
+    }
+
+    /// The file, of which nothing has been read yet.
+    pub(super) fn source(&self) -> Result<FileSource, CliError> {
+        FileSource::open(&self.path)
+            .map_err(|error| CliError::Open { path: self.path.clone(), error })
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits.limits()
     }
 
     pub(super) fn path(&self) -> &Path {

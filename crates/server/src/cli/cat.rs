@@ -4,7 +4,7 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use clap::Args;
-use entryway::{EntryPlan, Error, Standing};
+use entryway::{EntryPlan, EntryReader, Error, Standing, find_one};
 use entryway_http::RangeSpec;
 
 use super::archive::ArchiveArgument;
@@ -70,10 +70,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
         Error::Entry(refusal) => refused(refusal),
         error => CliError::archive(path, error),
     };
-    let archive = arguments.archive.open()?;
-    let found = archive
-        .find(arguments.entry.as_bytes())
-        .map_err(refused)?
+    let source = arguments.archive.source()?;
+    let found = find_one(&source, arguments.entry.as_bytes(), &arguments.archive.limits())
+        .map_err(failed)?
         .ok_or_else(|| CliError::NoSuchEntry { path: path.to_owned(), name: name() })?;
     if found.entry.is_directory {
         return Err(CliError::IsDirectory { path: path.to_owned(), name: name() });
@@ -84,7 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     let len = found.entry.declared_uncompressed_size;
     let whole = EntryPlan::whole(&found).map_err(refused)?;
     let mut reader = match &arguments.range {
-        None => archive.carry_out(whole),
+        None => EntryReader::new(&source, whole),
         Some(range) => {
             let Some(part) = range.resolve(len) else {
                 let range = spelled(range);
@@ -92,10 +91,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
             };
             // A range that ends before the entry does shows nothing of its CRC-32: the entry is
             // decoded once for the verdict, as a server has done when the archive was stored.
-            let mut verification = archive.carry_out(whole);
+            let mut verification = EntryReader::new(&source, whole);
             while verification.next_chunk().map_err(failed)?.is_some() {}
             let plan = EntryPlan::parts(&found, vec![part.into()]).map_err(refused)?;
-            archive.carry_out(plan)
+            EntryReader::new(&source, plan)
         }
     };
     let mut out = stdout().lock();
