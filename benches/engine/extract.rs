@@ -46,15 +46,17 @@ fn extract(criterion: &mut Criterion) {
     in_map(&mut group, "deflate, html, 64 MiB", &path, Kind::Html, 64 * mib);
     in_file(&mut group, "deflate, html, 64 MiB, file", &path, Kind::Html, 64 * mib);
 
-    // Of the other methods, two kinds: what shrinks well and what does not.
+    // Of the other methods, two kinds: what shrinks well and what does not. Less of it, since some
+    // take a second for a few megabytes.
     group.sample_size(10);
+    let len = 2 * mib;
     for kind in [Kind::Html, Kind::Binary] {
-        let name = format!("zstd, {}, 8 MiB", kind.name());
-        in_map(&mut group, &name, &archives::one_zstd(kind, 8 * mib).unwrap(), kind, 8 * mib);
+        let name = format!("zstd, {}, 2 MiB", kind.name());
+        in_map(&mut group, &name, &archives::one_zstd(kind, len).unwrap(), kind, len);
         for (theirs, method) in BY_7Z {
-            let name = format!("{method}, {}, 8 MiB", kind.name());
-            match archives::one_by_7z(theirs, kind, 8 * mib).unwrap() {
-                Some(path) => in_map(&mut group, &name, &path, kind, 8 * mib),
+            let name = format!("{method}, {}, 2 MiB", kind.name());
+            match archives::one_by_7z(theirs, kind, len).unwrap() {
+                Some(path) => in_map(&mut group, &name, &path, kind, len),
                 None => eprintln!("extract/{name} is left out: 7z does not write it here"),
             }
         }

@@ -3,7 +3,7 @@
 //! An answer keeps whether its body arrived whole. That is what most tests here are about, so
 //! nothing in this file turns a body that ended short into an empty or a shorter one.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream as BlockingStream};
 use std::sync::OnceLock;
 
@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
@@ -266,6 +267,72 @@ pub(crate) fn raw_request(
         format!(" HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{fields}\r\n").as_bytes(),
     );
     raw(address, &request)
+}
+
+/// An answer whose body is read as it comes, so that it may be longer than memory.
+pub(crate) struct Download {
+    pub(crate) status: u16,
+    pub(crate) content_length: Option<u64>,
+    body: BufReader<BlockingStream>,
+}
+
+/// Sends a GET on a connection of its own and reads the answer's head; `fields` are whole lines.
+pub(crate) fn download(address: SocketAddr, target: &str, fields: &str) -> Download {
+    let mut stream = BlockingStream::connect(address).expect("the server accepts");
+    stream.set_read_timeout(Some(HANG)).expect("a socket option");
+    let request =
+        format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{fields}\r\n");
+    stream.write_all(request.as_bytes()).expect("the server reads");
+    let mut body = BufReader::with_capacity(256 * 1024, stream);
+    let mut line = String::new();
+    let mut next_line = || {
+        line.clear();
+        body.read_line(&mut line).expect("a line of the head");
+        line.trim_end().to_ascii_lowercase()
+    };
+    let first = next_line();
+    let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let status = status.unwrap_or_else(|| panic!("not a status line: {first:?}"));
+    let mut content_length = None;
+    loop {
+        let field = next_line();
+        if field.is_empty() {
+            return Download { status, content_length, body };
+        }
+        if let Some(length) = field.strip_prefix("content-length:") {
+            content_length = Some(length.trim().parse().expect("a number"));
+        }
+    }
+}
+
+impl Download {
+    /// SHA-256 of the body, which must be as long as its head says.
+    #[track_caller]
+    pub(crate) fn sha256(mut self) -> String {
+        let mut digest = Sha256::new();
+        let mut length = 0;
+        loop {
+            let bytes = self.body.fill_buf().expect("the body goes on or ends");
+            if bytes.is_empty() {
+                break;
+            }
+            digest.update(bytes);
+            let taken = bytes.len();
+            length += taken as u64;
+            self.body.consume(taken);
+        }
+        assert_eq!(Some(length), self.content_length, "the body ended elsewhere");
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The body, which must be as long as its head says.
+    #[track_caller]
+    pub(crate) fn bytes(mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.body.read_to_end(&mut bytes).expect("the body ends");
+        assert_eq!(Some(bytes.len() as u64), self.content_length, "the body ended elsewhere");
+        bytes
+    }
 }
 
 /// Percent-encodes a path, slashes kept.

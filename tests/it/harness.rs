@@ -102,6 +102,8 @@ pub(crate) struct Push<'a> {
     pub(crate) pipeline: Option<u64>,
     pub(crate) status: Option<&'a str>,
     pub(crate) visibility: Option<&'a str>,
+    /// More arguments, as they are.
+    pub(crate) arguments: &'a [&'a str],
 }
 
 impl Push<'_> {
@@ -114,6 +116,7 @@ impl Push<'_> {
             pipeline: None,
             status: None,
             visibility: Some("public"),
+            arguments: &[],
         }
     }
 
@@ -122,6 +125,7 @@ impl Push<'_> {
         let mut command = command();
         command.arg("push").arg(archive).arg("--data").arg(data).arg("--json");
         command.args(["--project", self.project, "--ref", self.ref_name, "--job", self.job]);
+        command.args(self.arguments);
         if let Some(pipeline) = self.pipeline {
             command.args(["--pipeline", &pipeline.to_string()]);
         }
@@ -222,6 +226,15 @@ impl Running {
     /// Process id, as /proc names it.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its peak resident memory so far, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.expect("a running process has a status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let size = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        size.and_then(|size| size.trim().parse().ok()).expect("a number of KiB")
     }
 
     /// Asks the program to stop, as an operator does.

@@ -1,18 +1,26 @@
 //! Archives of other writers, each with an index of what is truly in it (`NAME.json`), and the
-//! download of all their entries over several kept-alive connections.
+//! download of all their entries over several kept-alive connections: whole, in part and coded.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+use entryway::{Archive, CompressionMethod, FileSource};
 use http::StatusCode;
 use serde_json::Value;
+use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
-use crate::client::{Client, by_ref};
+use crate::client::{Answer, Client, by_ref};
 use crate::harness::sha256;
+use crate::written_methods::WIDE_WINDOWS;
 
 /// How many connections fetch at once: more than one, and few enough for two cores.
 const CONNECTIONS: usize = 4;
+
+/// In archives of more entries only some are asked for in part and coded.
+const ASKED_EVERY_WAY: usize = 1_000;
 
 /// An archive and what its source says of each entry.
 pub(crate) struct Indexed {
@@ -71,14 +79,38 @@ impl Indexed {
             .map(|(name, (digest, length))| (name.as_str(), digest.as_str(), *length))
     }
 
+    /// The content coding that the compressed data of each entry is, for a client that takes any.
+    fn codings(&self) -> BTreeMap<&str, Option<&'static str>> {
+        let source = FileSource::open(&self.path).expect("the archive is there");
+        let archive = Archive::open(source).expect("an archive that is accepted");
+        let coding = |name: &str| {
+            let entry = archive.find(name.as_bytes()).ok()??.entry;
+            match entry.method {
+                _ if entry.declared_compressed_size == 0 => None,
+                CompressionMethod::DEFLATED => Some("gzip"),
+                CompressionMethod::ZSTD if self.name() != WIDE_WINDOWS => Some("zstd"),
+                _ => None,
+            }
+        };
+        self.served().map(|(name, ..)| (name, coding(name))).collect()
+    }
+
     /// Fetches every entry through endpoint D and compares it with its source; gives what differs.
+    /// So whole, by a range of its middle, and in the coding that the server prefers.
     ///
     /// The archive must have been pushed to project group/app, its name the ref, job `build`.
     pub(crate) async fn differences_over_http(&self, address: SocketAddr) -> Vec<String> {
-        let files: Vec<(String, String, String)> = self
+        let step = self.entries.len().div_ceil(ASKED_EVERY_WAY).max(1);
+        let codings = self.codings();
+        let files: Vec<File> = self
             .served()
-            .map(|(name, digest, _)| {
-                (by_ref(self.name(), name.as_bytes()), name.to_owned(), digest.to_owned())
+            .enumerate()
+            .map(|(position, (name, digest, _))| File {
+                target: by_ref(self.name(), name.as_bytes()),
+                name: name.to_owned(),
+                digest: digest.to_owned(),
+                coding: codings[name],
+                is_asked_every_way: position % step == 0,
             })
             .collect();
         let share = files.len().div_ceil(CONNECTIONS).max(1);
@@ -94,20 +126,95 @@ impl Indexed {
     }
 }
 
-async fn differences_of(address: SocketAddr, files: Vec<(String, String, String)>) -> Vec<String> {
+#[derive(Clone)]
+struct File {
+    target: String,
+    name: String,
+    /// SHA-256 of its source.
+    digest: String,
+    /// What it is sent as to a client that takes every coding.
+    coding: Option<&'static str>,
+    is_asked_every_way: bool,
+}
+
+async fn differences_of(address: SocketAddr, files: Vec<File>) -> Vec<String> {
     let mut client = Client::http1(address);
     let mut differences = Vec::new();
-    for (target, name, digest) in files {
-        let answer = client.get(&target).await;
-        match &answer.body {
-            Ok(body) if answer.status == StatusCode::OK && sha256(body) == digest => {}
+    for file in files {
+        let name = &file.name;
+        let answer = client.get(&file.target).await;
+        let content = match &answer.body {
+            Ok(body) if answer.status == StatusCode::OK && sha256(body) == file.digest => body,
             Ok(body) if answer.status == StatusCode::OK => {
                 differences.push(format!("{name}: {} other bytes", body.len()));
+                continue;
             }
-            body => differences.push(format!("{name}: {} {body:?}", answer.status)),
+            body => {
+                differences.push(format!("{name}: {} {body:?}", answer.status));
+                continue;
+            }
+        };
+        if !file.is_asked_every_way {
+            continue;
+        }
+        // At least three bytes, so that neither end is in the range.
+        let middle = content.len() / 3..content.len() * 2 / 3;
+        if !middle.is_empty() {
+            let range = format!("bytes={}-{}", middle.start, middle.end - 1);
+            let part = client.get_with(&file.target, &[("range", &range)]).await;
+            let is_it = part.body.as_ref().is_ok_and(|body| body[..] == content[middle]);
+            if part.status != StatusCode::PARTIAL_CONTENT || !is_it {
+                differences.push(format!("{name}: {range}: {}", part.status));
+            }
+        }
+        let coded = client.get_with(&file.target, &[("accept-encoding", "zstd, gzip")]).await;
+        let coding = coded.header("content-encoding");
+        let is_it = coding == file.coding && decoded(&coded).as_ref() == Ok(content);
+        if coded.status != StatusCode::OK || !is_it {
+            differences.push(format!("{name}: coded as {coding:?}: {}", coded.status));
         }
     }
     differences
+}
+
+/// What an answer holds once its content coding is undone.
+fn decoded(answer: &Answer) -> Result<Bytes, String> {
+    let body = answer.body.as_ref().map_err(ToString::to_string)?;
+    match answer.header("content-encoding") {
+        None => Ok(body.clone()),
+        Some("gzip") => {
+            let mut content = Vec::new();
+            let read = flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut content);
+            read.map(|_| content.into()).map_err(|error| error.to_string())
+        }
+        Some("zstd") => unzstd(body),
+        Some(other) => Err(format!("unknown coding {other}")),
+    }
+}
+
+/// Undoes the coding zstd with a window of 8 MiB, which is all that a client has (RFC 9659).
+fn unzstd(body: &[u8]) -> Result<Bytes, String> {
+    let explain = |code| zstd_safe::get_error_name(code).to_owned();
+    let mut decoder = DCtx::create();
+    decoder.set_parameter(DParameter::WindowLogMax(23)).map_err(explain)?;
+    let mut content = Vec::new();
+    let mut chunk = vec![0; DCtx::out_size()];
+    let mut input = InBuffer::around(body);
+    let mut rest = 0;
+    while input.pos() < body.len() {
+        let mut output = OutBuffer::around(&mut chunk[..]);
+        rest = decoder.decompress_stream(&mut output, &mut input).map_err(explain)?;
+        content.extend_from_slice(output.as_slice());
+    }
+    while rest > 0 {
+        let mut output = OutBuffer::around(&mut chunk[..]);
+        rest = decoder.decompress_stream(&mut output, &mut input).map_err(explain)?;
+        if output.as_slice().is_empty() {
+            return Err("a frame without its end".to_owned());
+        }
+        content.extend_from_slice(output.as_slice());
+    }
+    Ok(content.into())
 }
 
 /// Fails with the first few of many differences.

@@ -7,6 +7,7 @@ mod client;
 mod handing_in;
 mod harness;
 mod indexed;
+mod mapped;
 mod packed;
 mod sample;
 
@@ -28,3 +29,4 @@ mod resolution;
 mod tree;
 mod uploads;
 mod writers;
+mod written_methods;

@@ -4,12 +4,14 @@
 use std::io::{Cursor, Write};
 use std::path::Path;
 
+use bytes::Bytes;
 use entryway_testkit::fixtures::{noise, text};
 use serde_json::{Value, json};
 
 use crate::client::{Client, by_ref};
 use crate::harness::{Push, Scratch, Server, run, sha256, skip};
 use crate::indexed::{Indexed, assert_none};
+use crate::mapped::map;
 
 /// The folder of make_archives; `None` where nobody made it.
 fn archives(test: &str) -> Option<Vec<Indexed>> {
@@ -51,17 +53,18 @@ fn every_entry_of_every_writer_equals_its_source_through_the_library() {
         return;
     };
     for archive in &archives {
-        let mut differences = Vec::new();
         let names: Vec<&str> = archive.served().map(|(name, ..)| name).collect();
-        let bodies = through_library(&archive.path, &names);
-        for ((name, digest, _), body) in archive.served().zip(bodies) {
-            match body {
-                Ok(body) if sha256(&body) == digest => {}
-                Ok(body) => differences.push(format!("{name}: {} other bytes", body.len())),
-                Err(error) => differences.push(format!("{name}: {error}")),
+        for (source, bodies) in through_library(&archive.path, &names) {
+            let mut differences = Vec::new();
+            for ((name, digest, _), body) in archive.served().zip(bodies) {
+                match body {
+                    Ok(body) if sha256(&body) == digest => {}
+                    Ok(body) => differences.push(format!("{name}: {} other bytes", body.len())),
+                    Err(error) => differences.push(format!("{name}: {error}")),
+                }
             }
+            assert_none(&format!("{}, from {source}", archive.writer), &differences);
         }
-        assert_none(&archive.writer, &differences);
     }
 }
 
@@ -168,16 +171,31 @@ async fn every_entry_of_the_crates_zip_and_async_zip_equals_its_source() {
         assert_eq!(pushed.refused, Vec::<Value>::new(), "{name}");
         assert_none(name, &archive.differences_over_http(server.address).await);
         let names: Vec<&str> = archive.served().map(|(name, ..)| name).collect();
-        for (name, body) in names.iter().zip(through_library(&archive.path, &names)) {
-            let body = body.unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!(sha256(&body), archive.entries[*name].0, "{name}");
+        for (source, bodies) in through_library(&archive.path, &names) {
+            for (name, body) in names.iter().zip(bodies) {
+                let body = body.unwrap_or_else(|error| panic!("{name}, from {source}: {error}"));
+                assert_eq!(sha256(&body), archive.entries[*name].0, "{name}, from {source}");
+            }
         }
     }
 }
 
-/// Reads entries of an archive through the crate `entryway`, in the order of `names`.
-fn through_library(archive: &Path, names: &[&str]) -> Vec<Result<Vec<u8>, entryway::Error>> {
-    let source = entryway::FileSource::open(archive).expect("an archive of this test");
+/// What came of each entry that was read.
+type Bodies = Vec<Result<Vec<u8>, entryway::Error>>;
+
+/// Reads entries of an archive through the crate `entryway`, in the order of `names`: from the file,
+/// from memory and from a map.
+fn through_library(archive: &Path, names: &[&str]) -> [(&'static str, Bodies); 3] {
+    let file = entryway::FileSource::open(archive).expect("an archive of this test");
+    let memory = Bytes::from(std::fs::read(archive).expect("an archive of this test"));
+    [
+        ("the file", through_source(file, names)),
+        ("memory", through_source(memory, names)),
+        ("a map", through_source(map(archive), names)),
+    ]
+}
+
+fn through_source<S: entryway::ReadAt>(source: S, names: &[&str]) -> Bodies {
     let archive = entryway::Archive::open(source).expect("an archive that is accepted");
     let read = |name: &&str| {
         let found = archive.find(name.as_bytes()).expect("one entry answers to the name");

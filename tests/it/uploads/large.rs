@@ -13,7 +13,7 @@ const PEAK_MEMORY: u64 = 150 * 1024;
 
 #[track_caller]
 pub(super) fn assert_peak_memory(what: &str, site: &Site) {
-    let peak = site.peak_memory();
+    let peak = site.server.process.peak_memory();
     eprintln!("{what}: {} MiB at the peak", peak >> 10);
     assert!(peak < PEAK_MEMORY, "{what}: {peak} KiB at the peak");
 }

@@ -169,15 +169,6 @@ impl Site {
         let named = open.filter_map(|open| std::fs::read_link(open.path()).ok());
         named.filter(|path| path.starts_with(&folder)).collect()
     }
-
-    /// Peak resident memory of the server, in KiB.
-    fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.process.id()));
-        let status = status.expect("a running process has a status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let size = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        size.and_then(|size| size.trim().parse().ok()).expect("a number of KiB")
-    }
 }
 
 /// A token on the group, made before any project is there.
