@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::io::Cursor;
 
 use async_zip::base::read1::seek::ZipArchiveReader;
-use entryway::record::CentralDirectoryHeader;
+
 use entryway::{Archive, Lookup};
 use entryway_benches::content::Draw;
 use entryway_benches::{archives, map};
@@ -68,18 +68,6 @@ pub fn walk(count: usize, rounds: Rounds, go: Option<&mut Go>) -> Result<Case, F
                     size + u64::from(entry.name_len) + u64::from(entry.declared_crc32)
                 });
                 Ok(each.sum())
-            }),
-        ),
-        (
-            "entryway, records",
-            Box::new(|| {
-                let mut total = 0;
-                let mut rest = bare.directory;
-                while let Some(header) = CentralDirectoryHeader::parse(rest) {
-                    total += sum(header.uncompressed_size.into(), header.name, header.crc32);
-                    rest = &rest[header.record_len()..];
-                }
-                Ok(total)
             }),
         ),
         (

@@ -31,6 +31,7 @@ pub fn open(count: usize, rounds: Rounds, go: Option<&mut Go>) -> Result<Case, F
 
     let mut all: Vec<(&str, Read1<'_>)> = vec![
         ("bare scan", readers::bare(input)),
+        ("entryway, one, map", readers::entryway_one(input)),
         ("entryway, map", readers::entryway(|| Ok(input.source.clone()), &name)),
         ("entryway, bytes", readers::entryway(|| Ok(input.memory.clone()), &name)),
         ("entryway, file", readers::entryway(|| readers::entryway_file(input.path), &name)),

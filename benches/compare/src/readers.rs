@@ -9,7 +9,9 @@ use std::path::Path;
 
 use async_zip::base::read1::seek::ZipArchiveReader;
 use bytes::Bytes;
-use entryway::{Archive, EntryReader, FileSource, MappedSource, ReadAt};
+use entryway::{
+    Archive, EntryPlan, EntryReader, FileSource, Limits, MappedSource, ReadAt, find_one,
+};
 use futures_lite::{AsyncBufRead, AsyncReadExt, AsyncSeek};
 use rc_zip_sync::ReadZip;
 use tokio::runtime::Runtime;
@@ -49,6 +51,15 @@ pub fn entryway<'a, S: ReadAt>(
         let archive = Archive::open(source()?)?;
         let found = archive.find(name.as_bytes())?.ok_or("no such entry")?;
         entryway_content(archive.read(&found)?, content)
+    })
+}
+
+/// Entryway, over the map, without an index: what it offers for one entry.
+pub fn entryway_one<'a>(input: Input<'a>) -> Read1<'a> {
+    Box::new(move |content| {
+        let (source, name) = (input.source, input.name.as_bytes());
+        let found = find_one(source, name, &Limits::default())?.ok_or("no such entry")?;
+        entryway_content(EntryReader::new(source, EntryPlan::whole(&found)?), content)
     })
 }
 

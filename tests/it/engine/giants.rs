@@ -10,8 +10,9 @@ use entryway_testkit::sparse::{Giant, Sparse, crc32_of_zeros, many_entries};
 use super::{built, content_of, drain, open_and_read, standings};
 
 const GIB: u64 = 1 << 30;
-/// The sizes and offsets round which 32-bit fields end.
-const EDGES: [u64; 6] = [4 * GIB - 2, 4 * GIB - 1, 4 * GIB, 4 * GIB + 1, 5 * GIB, 9 * GIB + 7];
+/// The sizes and offsets round which 32-bit fields end, and far past them.
+const EDGES: [u64; 8] =
+    [4 * GIB - 2, 4 * GIB - 1, 4 * GIB, 4 * GIB + 1, 5 * GIB, 8 * GIB, 9 * GIB + 7, 20 * GIB];
 
 /// A file of holes as a source.
 #[derive(Clone)]

@@ -45,6 +45,7 @@ fn by_oracle(bytes: &[u8], name: &[u8]) -> Answer {
 fn assert_found_alike(name: &str, bytes: &Bytes, asked: &[&[u8]]) {
     let archive = Archive::open(bytes.clone()).expect(name);
     for &asked in asked {
+        super::assert_found_without_index(&archive, asked);
         let engine = by_engine(&archive, asked);
         let oracle = by_oracle(bytes, asked);
         let is_directory = matches!(archive.directory().find(asked),
@@ -157,6 +158,33 @@ const PATHS: [&str; 6] = ["a", "./a", "b", "\u{e9}", "./\u{e9}", "c"];
 
 proptest! {
     #![proptest_config(random_cases(2_000))]
+
+    #[test]
+    fn an_entry_is_found_without_an_index_wherever_the_others_stand(
+        entries in proptest::collection::vec((0..POOL.len(), 0..PATHS.len() + 4, 0..9u32), 1..9),
+        order in any::<u64>(),
+    ) {
+        let archive = builder::Archive::new().entries(entries.iter().map(|&(name, path, shift)| {
+            let entry = Entry::stored(POOL[name], "x".repeat(shift as usize % 3));
+            let entry = match PATHS.get(path) {
+                Some(path) => entry.unicode_path(path),
+                None => entry,
+            };
+            // Some local headers are said to be where another one is, or nowhere.
+            entry.edit_central(move |header| match shift {
+                7 => header.local_header_offset = 0,
+                8 => header.local_header_offset = u32::MAX - 1,
+                _ => {}
+            })
+        }));
+        let mut directory_order: Vec<usize> = (0..entries.len()).collect();
+        directory_order.sort_by_key(|&at| order.rotate_left(7 * at as u32).wrapping_mul(0x9e37_79b9));
+        let archive = builder::Archive { directory_order: Some(directory_order), ..archive };
+        let Ok(archive) = Archive::open(built(&archive)) else { return Ok(()) };
+        for name in POOL.into_iter().chain(PATHS.map(str::as_bytes)) {
+            super::assert_found_without_index(&archive, name);
+        }
+    }
 
     #[test]
     fn names_that_are_each_others_aliases_are_found_as_the_oracle_finds_them(

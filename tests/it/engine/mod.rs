@@ -16,13 +16,16 @@ mod lookups;
 mod read_plans;
 mod reading_rules;
 mod sidecar;
+mod sources;
 mod subsets;
 mod windows;
 
 use std::io::Write;
 
 use bytes::Bytes;
-use entryway::{Archive, Entry, EntryReader, Error, FileSource, Found, ReadAt, Refusal, Standing};
+use entryway::{
+    Archive, Entry, EntryReader, Error, FileSource, Found, Limits, ReadAt, Refusal, Standing,
+};
 use entryway_testkit::builder;
 use entryway_testkit::oracle::{self, OracleEntry, OracleRefusal};
 use proptest::prelude::ProptestConfig;
@@ -83,10 +86,27 @@ fn content_of<S: ReadAt>(archive: &Archive<S>, found: &Found) -> Result<Vec<u8>,
     end.map(|()| content).map_err(entry_refusal)
 }
 
+/// The most entries of an archive each of which is looked up without an index too.
+const FEW: usize = 100;
+
+/// Fails where a pass through the directory finds another answer than its index.
+#[track_caller]
+fn assert_found_without_index<S: ReadAt>(archive: &Archive<S>, name: &[u8]) {
+    let without = entryway::find_one(archive.source(), name, archive.limits());
+    assert_eq!(without, archive.find(name).map_err(Error::Entry), "{name:?}");
+}
+
 /// Everything in an archive.
 fn read_all<S: ReadAt>(archive: &Archive<S>) -> Entries {
     let directory = archive.directory();
     assert_eq!(directory.entries().count(), directory.len());
+    if directory.len() <= FEW {
+        for entry in directory.entries() {
+            let name = directory.raw_name(&entry);
+            assert_found_without_index(archive, name);
+            assert_found_without_index(archive, name.strip_prefix(b"./").unwrap_or(b"absent"));
+        }
+    }
     directory
         .entries()
         .map(|entry| {
@@ -101,7 +121,11 @@ fn read_all<S: ReadAt>(archive: &Archive<S>) -> Entries {
 /// # Panics
 /// Where a source that holds everything fails.
 fn open_and_read<S: ReadAt>(source: S) -> Result<Entries, Refusal> {
-    match Archive::open(source) {
+    let without_index = entryway::find_one(&source, b"a", &Limits::default());
+    let opened = Archive::open(source);
+    let refused = |error: &Error| matches!(error, Error::Archive(_));
+    assert_eq!(without_index.err().filter(refused), opened.as_ref().err().cloned());
+    match opened {
         Ok(archive) => Ok(read_all(&archive)),
         Err(Error::Archive(refusal)) => Err(refusal),
         Err(other) => panic!("{other:?}"),

@@ -346,10 +346,11 @@ fn sections_of_later_versions_are_skipped() {
 #[test]
 fn a_header_that_contradicts_itself_is_refused() {
     let indexed = Indexed::new(built(&colliding(300, 5)));
-    let table: [(&str, usize, u64, SidecarError); 9] = [
+    let table: [(&str, usize, u64, SidecarError); 10] = [
         ("magic", 0, 0, SidecarError::Unknown),
-        ("version", 8, 5 << 32 | 2, SidecarError::Unknown),
-        ("sections without end", 8, u64::from(u32::MAX) << 32 | 1, damaged()),
+        ("an earlier version", 8, 5 << 32 | 1, SidecarError::Unknown),
+        ("a later version", 8, 5 << 32 | 3, SidecarError::Unknown),
+        ("sections without end", 8, u64::from(u32::MAX) << 32 | 2, damaged()),
         ("directory's start", 72, u64::MAX, damaged()),
         ("directory's end", 80, u64::MAX, damaged()),
         ("directory reversed", 80, 0, damaged()),

@@ -194,7 +194,7 @@ fn extract(
 }
 
 /// Archives whose entries come in every form of header, data and descriptor, good and bad.
-fn forms() -> Vec<(String, Bytes)> {
+pub(super) fn forms() -> Vec<(String, Bytes)> {
     let a = text(3_000, 1);
     let deflated = || Entry::deflated("a.txt", &a);
     let around = |entry: Entry| {

@@ -66,9 +66,9 @@ impl HashKey {
 
     /// The hash of a name, and whether the name is ASCII: its bytes are in hand for both.
     ///
-    /// One multiplication for 16 bytes, and four for the name. A polynomial over chunks of 7 bytes
-    /// alone, one multiplication each and nothing before it, took twice as long: 14 of the 22 ns in
-    /// which a record with a name of 60 bytes was indexed.
+    /// One multiplication for 16 bytes, and four for the name. With a polynomial over chunks of 7
+    /// bytes alone, one multiplication each, finding one of a million names of 60 bytes over and over
+    /// took 27 ns instead of 24.
     #[inline]
     pub(crate) fn hash_noting_ascii(&self, name: &[u8]) -> (u64, bool) {
         let [k, k2, k3, k4] = self.powers.map(u128::from);

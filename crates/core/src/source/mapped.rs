@@ -68,6 +68,12 @@ impl MappedSource {
         unsafe { Self::of(FileSource::new(file)?) }
     }
 
+    /// When the file was last modified before it was opened, as [`FileSource::modified_nanos`].
+    #[must_use]
+    pub fn modified_nanos(&self) -> i64 {
+        self.file.modified_nanos()
+    }
+
     /// Maps what a file source reads.
     ///
     /// # Safety
