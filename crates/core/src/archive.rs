@@ -109,8 +109,8 @@ impl<S> Archive<S> {
 ///
 /// The answer is that of [`Archive::open_within`] and [`Archive::find`]. No index is made, so that
 /// [`Limits::index_len`] plays no part: the directory is gone through once, or twice where its
-/// records do not stand in the order of the files or the name is an alias, and nothing is allocated
-/// for it but, where the source does not [`share`](ReadAt::share) its bytes, the directory's own
+/// records do not stand in the order of the files or the name is an alias, and nothing that grows
+/// with it is allocated but, where the source does not [`share`](ReadAt::share) its bytes, its own
 /// bytes. For more than a few lookups an [`Archive`] is cheaper.
 ///
 /// ```

@@ -25,7 +25,8 @@ pub struct Limits {
     /// Bytes that the stream of one entry may have its decoder keep: the dictionary of LZMA and XZ,
     /// the window of zstd, the model of PPMd, four for each byte of a block of bzip2. Read from the
     /// stream's header before any of it is allocated; what a decoder keeps in all is bounded by
-    /// [`CompressionMethod::decoder_memory_bound`](crate::CompressionMethod::decoder_memory_bound).
+    /// [`CompressionMethod::decoder_memory_bound`](crate::CompressionMethod::decoder_memory_bound). XZ
+    /// may ask for 96 KiB more: its decoder counts its own structures too.
     pub decoder_memory: u64,
 }
 

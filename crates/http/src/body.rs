@@ -21,6 +21,9 @@ type Reading = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
 /// of a millisecond's work. A chunk of any other method is as much by itself, or more.
 const SKIPPED_AT_ONCE: usize = 4;
 
+/// Fetches for which one poll goes on without content: 1 MiB.
+const FETCHED_AT_ONCE: u32 = 16;
+
 /// What a body is made of, in order.
 #[derive(Debug)]
 pub(crate) enum Piece {
@@ -216,7 +219,7 @@ impl<S: Source> EntryBody<S> {
 impl<S: Source> Feed<S> {
     /// The next chunk of the pieces, unchecked as to the file.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        let mut skipped = 0;
+        let (mut skipped, mut fetches) = (0, 0);
         loop {
             if let Some((extent, reading)) = &mut self.reading {
                 let outcome = ready!(reading.as_mut().poll(cx));
@@ -313,6 +316,12 @@ impl<S: Source> Feed<S> {
                     }
                 }
             };
+            // Compressed data can go on for long without any content.
+            if fetches == FETCHED_AT_ONCE {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            fetches += 1;
             if let Err(error) = self.fetch(needed) {
                 return Poll::Ready(Some(Err(error)));
             }

@@ -104,7 +104,7 @@ impl Sparse {
 pub struct Giant {
     /// The archive.
     pub archive: Sparse,
-    /// Its entries, all stored, in the order of the file and of the central directory.
+    /// Its entries in the order of the file and of the central directory.
     pub entries: Vec<GiantEntry>,
     /// The first central directory header.
     pub directory_offset: u64,
@@ -112,7 +112,8 @@ pub struct Giant {
     pub eocd_offset: u64,
 }
 
-/// One stored entry of a [`Giant`]; its content is the archive's bytes at `data_offset`.
+/// One entry of a [`Giant`]; where it is stored, its content is the archive's bytes at
+/// `data_offset`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GiantEntry {
     /// The name.
@@ -121,8 +122,10 @@ pub struct GiantEntry {
     pub local_header_offset: u64,
     /// The first byte after the local header.
     pub data_offset: u64,
-    /// The data's length, which is the content's.
+    /// The data's length.
     pub data_len: u64,
+    /// The content's length, which is the data's where the entry is stored.
+    pub content_len: u64,
     /// CRC-32 of the content.
     pub crc32: u32,
 }
@@ -144,6 +147,51 @@ impl Giant {
         layout.file("before.txt", b"before the zeros\n");
         layout.zeros("zeros.bin", len);
         layout.file("after.txt", b"after the zeros\n");
+        layout.finish()
+    }
+
+    /// `one.bin` and `two.bin` of so many stored zeros each, `after.txt`.
+    ///
+    /// Where both are past 4 GiB, `two.bin` has both sizes and its offset in the 0x0001 field of its
+    /// central directory header.
+    pub fn two_stored_zeros(one: u64, two: u64) -> Self {
+        let mut layout = Layout::default();
+        layout.zeros("one.bin", one);
+        layout.zeros("two.bin", two);
+        layout.file("after.txt", b"after the zeros\n");
+        layout.finish()
+    }
+
+    /// `packed.bin`, zeros compressed by `method`, of whose data only the `front` is there, and
+    /// `after.txt`.
+    ///
+    /// Where one of its sizes is past 4 GiB and the other is not, both its headers have a 0x0001
+    /// field of 8 bytes: that size alone.
+    ///
+    /// # Panics
+    /// Where the front is longer than the data.
+    pub fn packed_zeros(method: u16, front: &[u8], data_len: u64, content_len: u64) -> Self {
+        assert!(front.len() as u64 <= data_len, "the front is the data's");
+        let mut layout = Layout::default();
+        let crc32 = crc32_of_zeros(content_len);
+        layout.entry("packed.bin", method, [data_len, content_len], crc32);
+        layout.spans.push((layout.end, front.to_vec()));
+        layout.end += data_len;
+        layout.file("after.txt", b"after the zeros\n");
+        layout.finish()
+    }
+
+    /// `first.txt` at 0, a hole that belongs to no record, and the central directory at `offset`.
+    ///
+    /// From 4 GiB on, the end records are zip64, and no entry has a 0x0001 field.
+    ///
+    /// # Panics
+    /// Where `offset` lies inside `first.txt`.
+    pub fn late_directory(offset: u64) -> Self {
+        let mut layout = Layout::default();
+        layout.file("first.txt", b"first\n");
+        assert!(layout.end <= offset, "the hole cannot be negative");
+        layout.end = offset;
         layout.finish()
     }
 
@@ -208,21 +256,28 @@ struct Layout {
 
 impl Layout {
     fn file(&mut self, name: &'static str, content: &[u8]) {
-        self.entry(name, content.len() as u64, crc32fast::hash(content));
+        self.entry(name, 0, [content.len() as u64; 2], crc32fast::hash(content));
         self.spans.push((self.end, content.to_vec()));
         self.end += content.len() as u64;
     }
 
     fn zeros(&mut self, name: &'static str, len: u64) {
-        self.entry(name, len, crc32_of_zeros(len));
+        self.entry(name, 0, [len; 2], crc32_of_zeros(len));
         self.end += len;
     }
 
-    /// The local header here and the central header in the directory; data comes next.
-    fn entry(&mut self, name: &'static str, data_len: u64, crc32: u32) {
+    /// The local header here and the central header in the directory; data comes next. The lengths
+    /// are those of data and content.
+    fn entry(
+        &mut self,
+        name: &'static str,
+        method: u16,
+        [data_len, content_len]: [u64; 2],
+        crc32: u32,
+    ) {
         let local_header_offset = self.end;
         let mut zip64 = Vec::new();
-        let uncompressed_size = field32(data_len, &mut zip64);
+        let uncompressed_size = field32(content_len, &mut zip64);
         let compressed_size = field32(data_len, &mut zip64);
         let sizes = zip64.clone();
         let offset = field32(local_header_offset, &mut zip64);
@@ -232,6 +287,7 @@ impl Layout {
         let mut header = Vec::new();
         LocalFileHeader {
             version_needed,
+            method,
             crc32,
             compressed_size,
             uncompressed_size,
@@ -242,6 +298,7 @@ impl Layout {
         .write(&mut header);
         CentralDirectoryHeader {
             version_needed,
+            method,
             crc32,
             compressed_size,
             uncompressed_size,
@@ -259,6 +316,7 @@ impl Layout {
             local_header_offset,
             data_offset: self.end,
             data_len,
+            content_len,
             crc32,
         });
     }
@@ -376,6 +434,40 @@ mod tests {
         assert_eq!(late[42..46], [0xff; 4]);
         let expected = [&[1, 0, 8, 0][..], &(5 * GIB).to_le_bytes()].concat();
         assert_eq!(late[46 + "late.txt".len()..][..12], expected);
+    }
+
+    #[test]
+    fn an_extra_field_has_what_does_not_fit_and_nothing_else() {
+        let central_extra = |giant: &Giant, index: usize| {
+            let mut at = giant.directory_offset;
+            let lens = |at: u64| {
+                let lens = giant.archive.read(at + 28..at + 32);
+                [&lens[..2], &lens[2..]].map(|len| u64::from(len[0]) | u64::from(len[1]) << 8)
+            };
+            for _ in 0..index {
+                at += 46 + lens(at).iter().sum::<u64>();
+            }
+            let [name_len, extra_len] = lens(at);
+            giant.archive.read(at + 46 + name_len..at + 46 + name_len + extra_len)
+        };
+        let field = |values: &[u64]| extra::zip64(values);
+        let two = Giant::two_stored_zeros(9 * GIB, 11 * GIB);
+        assert!(two.archive.len() > 20 * GIB && two.archive.span_len() < 1_000);
+        assert_eq!(central_extra(&two, 0), field(&[9 * GIB, 9 * GIB]));
+        let offset = two.entries[1].local_header_offset;
+        assert!(offset > 9 * GIB);
+        assert_eq!(central_extra(&two, 1), field(&[11 * GIB, 11 * GIB, offset]));
+        assert_eq!(central_extra(&two, 2), field(&[two.entries[2].local_header_offset]));
+
+        let large_content = Giant::packed_zeros(8, b"x", 6 << 20, 5 * GIB);
+        assert_eq!(central_extra(&large_content, 0), field(&[5 * GIB]));
+        assert_eq!(central_extra(&large_content, 1), []);
+        let large_data = Giant::packed_zeros(8, b"x", 5 * GIB, 4 * GIB - 2);
+        assert_eq!(central_extra(&large_data, 0), field(&[5 * GIB]));
+
+        let late = Giant::late_directory(4 * GIB);
+        assert_eq!((late.directory_offset, central_extra(&late, 0)), (4 * GIB, vec![]));
+        assert_eq!(late.archive.read(late.eocd_offset - 20..late.eocd_offset - 16), b"PK\x06\x07");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -601,4 +603,30 @@ async fn the_service_answers_as_the_entry_stands() {
         let sent = answer.headers.get(header::CONTENT_ENCODING).map(|it| it.to_str().unwrap());
         assert_eq!(sent, coding);
     }
+}
+
+#[test]
+fn data_that_gives_no_content_lets_others_have_their_turn() {
+    // A frame of zstd to be passed over, of 4 MiB, in front of the content.
+    let skippable = [&0x184d_2a50u32.to_le_bytes()[..], &(4u32 << 20).to_le_bytes()].concat();
+    let data = [skippable, vec![0; 4 << 20], packed::zstd(b"hello", 17)].concat();
+    let entry = Entry::raw("a", 93, data, crc32(b"hello"), 5);
+    let archive = Archive::open(Counting::new(built(&builder::Archive::new().entry(entry))));
+    let archive = archive.unwrap();
+    let found = archive.find(b"a").unwrap().unwrap();
+    let counting = archive.source().clone();
+    let (_, _, mut body) = planned(counting.clone(), &found, &[]);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut polls = 0;
+    let frame = loop {
+        polls += 1;
+        let polled = Pin::new(&mut body).poll_frame(&mut context);
+        let asked: u64 = counting.take().iter().map(|extent| extent.end - extent.start).sum();
+        assert!(asked <= 2 << 20, "{asked} bytes in one turn");
+        if let Poll::Ready(frame) = polled {
+            break frame;
+        }
+    };
+    assert_eq!(frame.unwrap().unwrap().into_data().unwrap(), "hello");
+    assert!(polls > 2, "{polls} turns for 4 MiB");
 }

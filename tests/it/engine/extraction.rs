@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use entryway::{Archive, EntryPlan, Error, FileSource, Found, ReadAt, Rule, Standing, TextProbe};
@@ -12,6 +13,7 @@ use proptest::prelude::*;
 
 use super::allocations::peak_of;
 use super::{built, drain, on_disk, random_cases, verified};
+use crate::packed::{PACKINGS, Packing};
 
 fn archive_of(entry: Entry) -> Archive<Bytes> {
     let archive = builder::Archive::new().entry(entry).entry(Entry::stored("next", "next"));
@@ -184,6 +186,17 @@ fn ranges(len: u64) -> impl Strategy<Value = Vec<Range<u64>>> {
 /// Contents of which ranges are taken: some are shorter than a chunk, some longer than several.
 const LENS: [usize; 4] = [10, 5_000, 65_536, 300_000];
 
+/// An entry and its content for each of [`LENS`].
+type OfEachLen = [(Entry, Vec<u8>); LENS.len()];
+
+/// A content of each of [`LENS`] for each of [`PACKINGS`].
+static PACKED: LazyLock<Vec<OfEachLen>> = LazyLock::new(|| {
+    let of = |packing: Packing| {
+        LENS.map(|len| text(len, 1)).map(|content| (packing.entry("a", &content), content))
+    };
+    PACKINGS.map(of).into()
+});
+
 fn joined(content: &[u8], parts: &[Range<u64>]) -> Vec<u8> {
     parts
         .iter()
@@ -199,22 +212,19 @@ proptest! {
     fn parts_joined_are_what_the_whole_has_there(
         (which, parts) in (0..LENS.len())
             .prop_flat_map(|which| (Just(which), ranges(LENS[which] as u64))),
-        stored in any::<bool>(),
+        packing in 0..PACKINGS.len(),
         is_verified in any::<bool>(),
         descriptor in any::<bool>(),
     ) {
-        let content = text(LENS[which], 1);
-        let entry = match stored {
-            true => Entry::stored("a", &content),
-            false => Entry::deflated("a", &content),
-        };
+        let (entry, content) = &PACKED[packing][which];
+        let entry = entry.clone();
         let archive = archive_of(match descriptor {
             true => entry.descriptor(DescriptorForm::BARE_32),
             false => entry,
         });
         let found = if is_verified { verified(&archive, b"a") } else { find(&archive, "a") };
         let plan = EntryPlan::parts(&found, parts.clone()).unwrap();
-        let expected = joined(&content, &parts);
+        let expected = joined(content, &parts);
         prop_assert_eq!(plan.declared_len(), expected.len() as u64);
         let (given, end) = drain(archive.carry_out(plan));
         prop_assert_eq!(end, Ok(()));
@@ -225,8 +235,8 @@ proptest! {
 #[test]
 fn every_two_ranges_of_a_short_content_are_what_the_whole_has_there() {
     let content = text(24, 1);
-    for entry in [Entry::stored("a", &content), Entry::deflated("a", &content)] {
-        let archive = archive_of(entry);
+    for packing in PACKINGS {
+        let archive = archive_of(packing.entry("a", &content));
         let found = verified(&archive, b"a");
         for a in 0..24 {
             for b in a + 1..=24 {
@@ -235,7 +245,8 @@ fn every_two_ranges_of_a_short_content_are_what_the_whole_has_there() {
                 for parts in sets {
                     let plan = EntryPlan::parts(&found, parts.clone()).unwrap();
                     let given = drain(archive.carry_out(plan));
-                    assert_eq!(given, (joined(&content, &parts), Ok(())), "{parts:?}");
+                    let expected = (joined(&content, &parts), Ok(()));
+                    assert_eq!(given, expected, "{} {parts:?}", packing.name);
                 }
             }
         }

@@ -4,9 +4,11 @@ use std::io;
 
 use entryway::source::testing::Counting;
 use entryway::{Archive, EntryPlan, FETCH_LEN, FIRST_FETCH_LEN, Found, ReadAt, Rule, Standing};
-use entryway_testkit::builder::Zip64End;
+use entryway_testkit::builder::{self, Entry, Zip64End};
+use entryway_testkit::fixtures::deflate;
 use entryway_testkit::sparse::{Giant, Sparse, crc32_of_zeros, many_entries};
 
+use super::mapped::mapped_file;
 use super::{built, content_of, drain, open_and_read, standings};
 
 const GIB: u64 = 1 << 30;
@@ -137,6 +139,75 @@ fn an_offset_past_four_gigabytes_is_read_from_a_field_of_its_own() {
     }
 }
 
+/// Holds every number that was found to those that the archive was made of.
+fn assert_found(giant: &Giant) -> Archive<Counting<Holes>> {
+    assert!(giant.archive.span_len() < 128 << 10, "{} bytes", giant.archive.span_len());
+    let archive = open(giant);
+    assert_eq!(archive.directory().len(), giant.entries.len());
+    assert_eq!(archive.directory().extent().extent.start, giant.directory_offset);
+    for entry in &giant.entries {
+        let found = find(&archive, entry.name);
+        assert_eq!(found.standing, Standing::Unverified, "{}", entry.name);
+        assert_eq!(found.entry.local_header_offset, entry.local_header_offset, "{}", entry.name);
+        assert_eq!(found.entry.declared_compressed_size, entry.data_len, "{}", entry.name);
+        assert_eq!(found.entry.declared_uncompressed_size, entry.content_len, "{}", entry.name);
+        assert_eq!(found.entry.declared_crc32, entry.crc32, "{}", entry.name);
+        assert!(found.boundary >= entry.data().end, "{}", entry.name);
+    }
+    archive
+}
+
+#[test]
+fn twenty_gigabytes_in_two_entries_have_every_number_past_32_bits() {
+    let giant = Giant::two_stored_zeros(9 * GIB, 11 * GIB);
+    let archive = assert_found(&giant);
+    let found = find(&archive, "two.bin");
+    let parts = EntryPlan::parts(&found, vec![0..1, 9..100_008]).unwrap();
+    assert_eq!(drain(archive.carry_out(parts)), (vec![0; 100_000], Ok(())));
+    let after = find(&archive, "after.txt");
+    assert!(after.entry.local_header_offset > 20 * GIB);
+    assert_eq!(content_of(&archive, &after).as_deref(), Ok(&b"after the zeros\n"[..]));
+}
+
+#[test]
+fn one_size_past_32_bits_is_read_from_a_field_of_its_own() {
+    // Data that is shorter than its content by much, and data that is longer by the headers of
+    // blocks without compression; a decoder that wants the beginning never comes to what is missing.
+    let shrunk = deflate(9, &[0; 1 << 20]);
+    let grown = deflate(0, &[0; 200_000]);
+    for (name, front, data_len, content_len) in [
+        ("content", &shrunk[..shrunk.len() - 20], 6 << 20, 5 * GIB),
+        ("data", &grown[..100_000], 4 * GIB + 320_000, 4 * GIB - 2),
+    ] {
+        let giant = Giant::packed_zeros(8, front, data_len, content_len);
+        let archive = assert_found(&giant);
+        let found = find(&archive, "packed.bin");
+        let parts = EntryPlan::parts(&found, vec![0..10, 20_000..30_000]).unwrap();
+        assert_eq!(drain(archive.carry_out(parts)), (vec![0; 10_010], Ok(())), "{name}");
+        let after = find(&archive, "after.txt");
+        assert_eq!(content_of(&archive, &after).as_deref(), Ok(&b"after the zeros\n"[..]));
+    }
+}
+
+#[test]
+fn a_directory_past_four_gigabytes_is_found_behind_a_hole_and_behind_a_prefix() {
+    for offset in EDGES {
+        let giant = Giant::late_directory(offset);
+        let archive = assert_found(&giant);
+        let first = find(&archive, "first.txt");
+        assert_eq!(content_of(&archive, &first).as_deref(), Ok(&b"first\n"[..]), "{offset}");
+
+        // An archive of 32-bit numbers, which count from where it begins.
+        let small = builder::Archive::new().entry(Entry::deflated("a", "hello hello")).build();
+        let shifted = Sparse::new(offset + small.len() as u64).span(offset, small);
+        let archive = Archive::open(Holes(shifted)).unwrap();
+        assert_eq!(archive.directory().extent().base_offset, offset);
+        let found = find(&archive, "a");
+        assert_eq!(found.entry.local_header_offset, offset);
+        assert_eq!(content_of(&archive, &found).as_deref(), Ok(&b"hello hello"[..]), "{offset}");
+    }
+}
+
 #[test]
 fn counts_round_65_535_are_read_with_and_without_zip64() {
     for (count, zip64_end) in [
@@ -231,11 +302,17 @@ fn giants_of_three_writers_are_read() {
 
 #[test]
 fn a_giant_on_a_disk_is_read_like_one_in_memory() {
-    let giant = Giant::stored_zeros(5 * GIB);
+    let giant = Giant::two_stored_zeros(9 * GIB, 11 * GIB);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     giant.archive.write_to(file.as_file_mut()).unwrap();
-    let archive = Archive::open(entryway::FileSource::open(file.path()).unwrap()).unwrap();
+    assert_read_behind(entryway::FileSource::open(file.path()).unwrap());
+    assert_read_behind(mapped_file(|file| giant.archive.write_to(file)));
+}
+
+/// Reads what stands behind 20 GiB of zeros.
+fn assert_read_behind<S: ReadAt>(source: S) {
+    let archive = Archive::open(source).unwrap();
     let found = find(&archive, "after.txt");
-    assert!(found.entry.local_header_offset > 5 * GIB);
+    assert!(found.entry.local_header_offset > 20 * GIB);
     assert_eq!(content_of(&archive, &found).as_deref(), Ok(&b"after the zeros\n"[..]));
 }

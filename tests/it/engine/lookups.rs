@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use bytes::Bytes;
-use entryway::{Archive, Lookup, Rule, Standing};
+use entryway::{Archive, Lookup, ReadAt, Rule, Standing};
 use entryway_testkit::builder::{self, Entry};
 use entryway_testkit::oracle;
 use entryway_testkit::samples;
@@ -14,13 +14,13 @@ use crate::harness::HANG;
 
 /// What a lookup and a reading of what it found come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     Absent,
     Refused,
     Content(Vec<u8>),
 }
 
-fn by_engine(archive: &Archive<Bytes>, name: &[u8]) -> Answer {
+pub(super) fn by_engine<S: ReadAt>(archive: &Archive<S>, name: &[u8]) -> Answer {
     match archive.find(name) {
         Ok(None) => Answer::Absent,
         Err(refusal) => {
@@ -31,7 +31,7 @@ fn by_engine(archive: &Archive<Bytes>, name: &[u8]) -> Answer {
     }
 }
 
-fn by_oracle(bytes: &[u8], name: &[u8]) -> Answer {
+pub(super) fn by_oracle(bytes: &[u8], name: &[u8]) -> Answer {
     match oracle::find(bytes, name).expect("an archive that is not refused") {
         oracle::Found::Absent => Answer::Absent,
         oracle::Found::Ambiguous => Answer::Refused,

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 mod allocations;
+mod arbitrary;
 mod bodies;
 mod corpora;
 mod extraction;
@@ -13,6 +14,8 @@ mod giants;
 mod hostile;
 mod limits;
 mod lookups;
+mod mapped;
+mod matrix;
 mod read_plans;
 mod reading_rules;
 mod sidecar;

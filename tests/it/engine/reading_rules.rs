@@ -23,7 +23,7 @@ fn good_archives_are_read_whole_from_memory_and_from_a_file() {
 }
 
 /// Small archives that between them have every record and every field that is read.
-fn small_archives() -> Vec<(&'static str, Vec<u8>)> {
+pub(super) fn small_archives() -> Vec<(&'static str, Vec<u8>)> {
     let a = || Entry::deflated("a", "hello hello hello");
     let b = || Entry::stored("d/b", "world");
     let two = || builder::Archive::new().entry(a()).entry(b());

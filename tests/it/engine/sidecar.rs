@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use entryway::sidecar::{Binding, FindError, Sidecar, SidecarError, write};
-use entryway::{Archive, Found, Lookup, Refusal, Rule, Standing};
+use entryway::{Archive, Found, Limit, Limits, Lookup, Record, Refusal, Rule, Standing};
 use entryway_testkit::builder::{self, Entry};
 use entryway_testkit::{overlap, samples};
 use proptest::prelude::*;
@@ -407,6 +407,40 @@ proptest! {
         }
         for index in [0, 1, 39, 40, u64::MAX] {
             let _ = sidecar.sorted(index);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_that_may_not_hold_any_more_is_looked_into_again() {
+    let content = b"content";
+    let indexed = Indexed::new(built(&builder::Archive::new().entry(Entry::stored("a", content))));
+    let refused = |rule, limit| Refusal {
+        rule,
+        record: Record::FileData,
+        offset: 31,
+        declared: 64 << 20,
+        actual: 96 << 20,
+        limit,
+    };
+    let of_memory = refused(Rule::EntryOverLimit, Some(Limit::DecoderMemory));
+    let table = [
+        ("a limit that was not raised", of_memory, 64 << 20, false),
+        ("a limit that was raised, not enough", of_memory, (96 << 20) - 1, false),
+        ("a limit that was raised", of_memory, 96 << 20, true),
+        ("another limit", refused(Rule::EntryOverLimit, Some(Limit::ExpansionRatio)), !0, false),
+        ("a method that is built by now", refused(Rule::Method, None), 64 << 20, true),
+        ("content", refused(Rule::Crc, None), !0, false),
+    ];
+    for (name, refusal, decoder_memory, is_outdated) in table {
+        let pages = write(indexed.archive.directory(), &indexed.binding, &[Standing::Bad(refusal)]);
+        let limits = Limits { decoder_memory, ..Limits::default() };
+        let sidecar = indexed.open(pages).unwrap().within(&limits);
+        let found = sidecar.find(indexed.archive.source(), b"a");
+        if is_outdated {
+            assert_eq!(found, Err(FindError::Sidecar(SidecarError::Outdated)), "{name}");
+        } else {
+            assert_eq!(found.unwrap().unwrap().standing, Standing::Bad(refusal), "{name}");
         }
     }
 }

@@ -18,18 +18,10 @@ use entryway_testkit::{oracle, samples};
 use proptest::prelude::*;
 
 use super::allocations::peak_of;
+use super::mapped::mapped;
 use super::windows::forms;
 use super::{Entries, built, disagreement, on_disk, random_cases, read_all};
 use crate::harness::skip;
-
-/// A map of a file that nobody else knows.
-#[expect(unsafe_code, reason = "a map is unsafe to make")]
-fn mapped(bytes: &[u8]) -> MappedSource {
-    let (file, _) = on_disk(bytes);
-    // SAFETY: the file was just made for this test, has lost its name when this returns, and nobody
-    // writes to it or cuts it short.
-    unsafe { MappedSource::open(file.path()) }.expect("a file just written")
-}
 
 fn file(bytes: &[u8]) -> FileSource {
     on_disk(bytes).1

@@ -169,7 +169,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_dictionary_over_the_limit_is_refused_before_it_is_made() {
+    fn a_dictionary_over_the_limit_is_refused() {
         // (bits of the property, bytes): 2^n for an even one, 3 * 2^(n-1) for an odd one.
         let table: [(u8, u64); 4] =
             [(28, 64 << 20), (29, 96 << 20), (39, 3 << 30), (40, u32::MAX as u64)];

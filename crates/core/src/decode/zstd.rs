@@ -77,6 +77,15 @@ impl Zstd {
         output: &mut [u8],
     ) -> Result<Progress, DecodeError> {
         let mut done = Progress::default();
+        // Where in the call's output a defect stands.
+        let behind = |before: usize| {
+            move |error| match error {
+                DecodeError::Malformed { produced } => {
+                    DecodeError::Malformed { produced: before + produced }
+                }
+                other => other,
+            }
+        };
         loop {
             let rest = &input.bytes[done.consumed..];
             match self.stage {
@@ -85,7 +94,7 @@ impl Zstd {
                         done.finished = true;
                         return Ok(done);
                     }
-                    self.stage = match parse(rest)? {
+                    self.stage = match parse(rest).map_err(behind(done.produced))? {
                         // What cannot be told from a frame is one that is cut short; behind a
                         // frame, anything else is data that no frame takes.
                         Header::Cut => return Ok(done),
@@ -100,7 +109,8 @@ impl Zstd {
                             self.largest_window = self.largest_window.max(Some(window));
                             // Alone: where libzstd has a whole frame in hand it decodes that in one
                             // go, with fewer checks than it makes otherwise.
-                            step(&mut self.context, &rest[..len], &mut [])?;
+                            step(&mut self.context, &rest[..len], &mut [])
+                                .map_err(behind(done.produced))?;
                             done.consumed += len;
                             Stage::Frame { declared_size, produced: 0 }
                         }
@@ -119,12 +129,7 @@ impl Zstd {
                 Stage::Frame { declared_size, produced } => {
                     let room = &mut output[done.produced..];
                     let step =
-                        step(&mut self.context, rest, room).map_err(|error| match error {
-                            DecodeError::Malformed { produced } => {
-                                DecodeError::Malformed { produced: done.produced + produced }
-                            }
-                            other => other,
-                        })?;
+                        step(&mut self.context, rest, room).map_err(behind(done.produced))?;
                     done.consumed += step.consumed;
                     done.produced += step.produced;
                     let produced = produced + step.produced as u64;

@@ -10,9 +10,14 @@
 //! different lengths are different polynomials. Of names of one length, which are cut alike, some
 //! block differs; its sums are equal modulo p in both halves only where they differ by one of less
 //! than 2^9 amounts (17 multiples of p for each half), so with a chance below 2^-55. Two different
-//! polynomials of degree d agree on at most d points: for names of 65,535 bytes, 513 blocks and d =
-//! 1,027 that is a chance below 2^-50 for a k drawn at random. Whoever makes the archive knows
-//! neither k nor the other secrets, which a generator draws from it.
+//! polynomials of degree d agree on at most d points: for names of 65,535 bytes, 512 blocks and d =
+//! 1,025 that is a chance below 2^-50 for a k drawn at random.
+//!
+//! Those are bounds for secrets drawn apart from one another. Here the numbers that are added come
+//! from k through a generator that is no cipher, so that they are what is expected, not proven;
+//! whoever makes the archive knows neither and is never shown a hash. A table takes a slot from the
+//! hash's upper bits: two names have the same one with a chance of about 2 d / slots, which makes a
+//! probe longer and never wrong.
 
 use std::hash::{BuildHasher, RandomState};
 

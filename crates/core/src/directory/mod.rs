@@ -87,6 +87,7 @@ impl Directory {
         let key = HashKey::random();
         let mut names = Table::with_room_for(declared);
         let mut aliases: Vec<(u64, u32, AliasStep)> = Vec::new();
+        let mut alias_count = 0;
         let mut put_in = |hashed: &[(u64, u32)]| {
             for &(hash, offset) in hashed {
                 names.insert(hash, offset, enough_of_name(offset, |at| record_at(&bytes, at)));
@@ -106,7 +107,11 @@ impl Directory {
             }
             if !is_ascii || may_have_alias(header) {
                 for_each_alias(header, |step, alias| {
-                    aliases.push((key.hash(alias), header_offset, step));
+                    // More than the index may have room for are only counted.
+                    alias_count += 1;
+                    if Table::heap_len_for(alias_count) <= limits.index_len {
+                        aliases.push((key.hash(alias), header_offset, step));
+                    }
                 });
             }
             let local = local_header_offset(header, &extent);
@@ -116,7 +121,7 @@ impl Directory {
         })?;
         put_in(&hashed[..batched]);
 
-        check_index(Table::heap_len_for(aliases.len() as u64))?;
+        check_index(Table::heap_len_for(alias_count))?;
         let mut alias_table = Table::with_room_for(aliases.len() as u64);
         for (hash, header_offset, step) in aliases {
             let enough = enough_of_alias(header_offset, step, |at| record_at(&bytes, at));

@@ -1,4 +1,4 @@
-//! Finds one entry by going through the directory once, without an index and without allocating.
+//! Finds one entry by going through the directory once, without an index.
 //!
 //! The answers are those of [`Directory::find`](super::Directory::find) and of the rules that follow
 //! it; only [`Limits::index_len`] has no meaning here. A second time through is needed where the

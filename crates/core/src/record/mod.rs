@@ -10,6 +10,8 @@ mod data_descriptor;
 mod end_of_central_directory;
 mod extra;
 mod local_file_header;
+#[cfg(test)]
+mod tests;
 mod zip64;
 
 pub use central_directory_header::CentralDirectoryHeader;

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use super::read::{Section, Sidecar, SidecarError};
 use crate::directory::{AliasStep, EMPTY_SLOT, first_slot, may_match, record_offset};
 use crate::entry::Entry;
-use crate::error::{Error, Refusal};
+use crate::error::{Error, Record, Refusal, Rule, at};
+use crate::limits::Limit;
 use crate::locate::DirectoryExtent;
 use crate::name;
 use crate::plan::{Found, Standing};
@@ -176,7 +177,24 @@ impl<S: ReadAt> Sidecar<S> {
             archive_len: self.archive_len,
         };
         let (entry, _) = Entry::from_header(header, record_offset, &extent);
-        let standing = self.standing(ordinal)?;
+        let standing = match self.standing(ordinal)? {
+            // The limit was lower when it was made, or the build had fewer methods than this one.
+            Standing::Bad(Refusal { limit: Some(Limit::DecoderMemory), actual, .. })
+                if actual <= self.decoder_memory =>
+            {
+                return Err(SidecarError::Outdated);
+            }
+            Standing::Bad(Refusal { rule: Rule::Method, .. }) if entry.method.is_built() => {
+                return Err(SidecarError::Outdated);
+            }
+            // It had more methods.
+            Standing::Good { .. } if !entry.method.is_built() => {
+                let offset = self.directory.start + u64::from(record_offset);
+                let place = at(Record::CentralDirectoryHeader, offset);
+                Standing::Bad(place.breaks_by(Rule::Method, entry.method.0.into(), 0))
+            }
+            standing => standing,
+        };
         let boundary = match standing {
             // The bytes were seen to end there.
             Standing::Good { data_offset, .. } => {

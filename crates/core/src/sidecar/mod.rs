@@ -18,7 +18,7 @@
 //! | 1 | names: open addressing | slot (4 bits of hash, 28 of record offset), ordinal: 8 bytes |
 //! | 2 | aliases: the same for names without `./` and display names | 8 bytes |
 //! | 3 | sorted: entries by the bytes of their raw names | record offset, ordinal: 8 bytes |
-//! | 4 | facts, by ordinal | data offset, or index of the refusal; standing; text bit; zstd bit: 16 bytes |
+//! | 4 | facts, by ordinal | data offset or index of the refusal, standing, text, zstd: 16 bytes |
 //! | 5 | refusals | rule, record, limit, offset, declared, actual: 32 bytes |
 
 mod find;

@@ -45,6 +45,8 @@ pub enum SidecarError {
     Unknown,
     /// It belongs to another archive, or to this one before it was changed.
     Foreign,
+    /// It refuses an entry that the limits or the methods of today may let pass.
+    Outdated,
     /// A page's CRC-32 is wrong, or its content contradicts itself.
     Damaged {
         /// The page's number.
@@ -59,6 +61,7 @@ impl fmt::Display for SidecarError {
         match self {
             Self::Unknown => f.write_str("not a sidecar of a known version"),
             Self::Foreign => f.write_str("the sidecar belongs to another archive"),
+            Self::Outdated => f.write_str("the sidecar was made under other limits or methods"),
             Self::Damaged { page } => write!(f, "page {page} of the sidecar is damaged"),
             Self::Read(kind) => write!(f, "cannot read the sidecar: {kind}"),
         }
@@ -82,6 +85,8 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 impl<S: ReadAt> Sidecar<S> {
     /// Holds the decoders of the entries that are found to these limits, instead of the default
     /// ones.
+    ///
+    /// Looking up an entry that was refused under a lower limit is [`SidecarError::Outdated`] then.
     #[must_use]
     pub fn within(self, limits: &Limits) -> Self {
         Self { decoder_memory: limits.decoder_memory, ..self }

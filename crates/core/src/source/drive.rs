@@ -12,10 +12,12 @@ use crate::window::{Extent, Window};
 
 /// All bytes of an extent: shared where the source has them in memory, else read.
 pub(crate) fn fetch<S: ReadAt + ?Sized>(source: &S, extent: Extent) -> Result<Bytes, Error> {
-    if let Some(bytes) = source.share(&extent) {
+    // What is not as long as it must be is left to the read, which says why.
+    let whole_len = extent.end - extent.start;
+    if let Some(bytes) = source.share(&extent).filter(|bytes| bytes.len() as u64 == whole_len) {
         return Ok(bytes);
     }
-    let len = usize::try_from(extent.end - extent.start).map_err(|_| Error::Read {
+    let len = usize::try_from(whole_len).map_err(|_| Error::Read {
         extent: extent.clone(),
         kind: std::io::ErrorKind::OutOfMemory,
         os: None,
@@ -41,8 +43,8 @@ pub(crate) fn open_directory<S: ReadAt + ?Sized>(
     Directory::parse(extent, bytes, limits)
 }
 
-/// Locates the central directory and brings its bytes: one read where it lies in the tail, else two, and one
-/// of four bytes where something precedes the archive.
+/// Locates the central directory and brings its bytes: one read where it lies in the tail, else two,
+/// and one of four bytes where something precedes the archive.
 pub(crate) fn fetch_directory<S: ReadAt + ?Sized>(
     source: &S,
     limits: &Limits,

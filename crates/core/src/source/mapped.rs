@@ -46,7 +46,7 @@ impl MappedSource {
     /// Maps an open file.
     ///
     /// # Safety
-    /// As long as the source, a clone of it, or any [`Bytes`] that came from them exists
+    /// From this call on, and as long as the source, a clone of it, or any [`Bytes`] that came from them exists
     /// ([`ReadAt::share`], the directory of an archive opened from it, chunks of stored content):
     ///
     /// - nobody makes the file shorter: a touch of a page behind its new end is a SIGBUS, which ends

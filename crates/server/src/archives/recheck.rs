@@ -4,10 +4,9 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use entryway::{FileSource, Progress};
+use entryway::{Archive, FileSource};
 use rustix::io::Errno;
-use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::Shared;
 use crate::store::Sha256Digest;
@@ -24,9 +23,12 @@ pub(super) struct Rechecks {
 
 /// Bytes from which on an archive counts as large.
 const LARGE_LEN: u64 = 64 << 20;
-/// Bytes of content from which on it does, however small it is: some methods honestly make a
-/// million bytes of one.
-const LARGE_CONTENT_LEN: u64 = 1 << 30;
+/// Bytes of declared content from which on it does, however small it is: some methods honestly make
+/// a million bytes of one.
+const LARGE_CONTENT_SIZE: u64 = 1 << 30;
+/// Bytes of declared content up to which an archive is verified in the background: a quarter of an
+/// hour's work and more. With more it stays unverified.
+const CONTENT_SIZE_MAX: u64 = 1 << 40;
 
 impl Default for Rechecks {
     fn default() -> Self {
@@ -46,32 +48,13 @@ impl Rechecks {
     }
 }
 
-/// A turn at verifying, which an archive that turns out to be large gives up to small ones.
-struct Turn {
-    permit: Option<OwnedSemaphorePermit>,
-    /// Where large archives wait, until this one does.
-    large: Option<Arc<Semaphore>>,
-    control: Handle,
-}
-
-impl Turn {
-    /// Goes on, having decoded so many bytes. May wait; for a blocking thread.
-    fn goes_on(&mut self, produced: u64) {
-        if produced < LARGE_CONTENT_LEN {
-            return;
-        }
-        let Some(large) = self.large.take() else { return };
-        // Given up before it waits for the other one; neither semaphore is ever closed.
-        self.permit = None;
-        self.permit = self.control.block_on(large.acquire_owned()).ok();
-    }
-}
-
 /// Why no sidecar was made.
 #[derive(Debug, thiserror::Error)]
 enum RecheckError {
     #[error("the archive is gone")]
     Lost,
+    #[error("it declares {0} bytes of content, more than are decoded in the background")]
+    Vast(u64),
     #[error("the file is not the one that was stored: its SHA-256 is {0}")]
     Damaged(Sha256Digest),
     #[error(transparent)]
@@ -90,7 +73,7 @@ impl RecheckError {
         match self {
             Self::Store(error) => error.is_out_of_descriptors(),
             Self::Io(error) => error.raw_os_error().is_some_and(is_descriptors),
-            Self::Lost | Self::Damaged(_) | Self::Verify(_) => false,
+            Self::Lost | Self::Vast(_) | Self::Damaged(_) | Self::Verify(_) => false,
         }
     }
 }
@@ -106,17 +89,13 @@ pub(super) fn start(shared: &Arc<Shared>, sha256: &Sha256Digest) {
     let shared = Arc::clone(shared);
     let control = shared.control.clone();
     control.spawn(async move {
-        let (small, large) = (&shared.rechecks.small, &shared.rechecks.large);
-        let is_small = len < LARGE_LEN;
-        let turns = if is_small { small } else { large };
-        let Ok(permit) = Arc::clone(turns).acquire_owned().await else { return };
-        let control = shared.control.clone();
-        let turn =
-            Turn { permit: Some(permit), large: is_small.then(|| Arc::clone(large)), control };
-        let work = Arc::clone(&shared);
-        let outcome = tokio::task::spawn_blocking(move || recheck(&work, &sha256, turn)).await;
+        let is_large = len >= LARGE_LEN;
+        let mut outcome = take_turn(&shared, sha256, is_large).await;
+        if let Some(Ok(Turn::TooLarge)) = outcome {
+            outcome = take_turn(&shared, sha256, true).await;
+        }
         match outcome {
-            Ok(Ok(())) => {
+            Some(Ok(_)) => {
                 // Opened anew, with the sidecar; what a later loss needs is another recheck.
                 if let Some(open) = shared.open.remove(&sha256) {
                     open.retire();
@@ -124,56 +103,88 @@ pub(super) fn start(shared: &Arc<Shared>, sha256: &Sha256Digest) {
                 shared.rechecks.forget(&sha256);
                 tracing::info!(%sha256, "verified an archive");
             }
-            Ok(Err(error)) => {
+            Some(Err(error)) => {
                 tracing::error!(%sha256, %error, "cannot verify an archive");
                 if error.passes() {
                     shared.rechecks.forget(&sha256);
                 }
             }
-            Err(_) => {}
+            None => {}
         }
     });
 }
 
-fn recheck(shared: &Shared, sha256: &Sha256Digest, mut turn: Turn) -> Result<(), RecheckError> {
+/// What came of an archive's turn.
+enum Turn {
+    Verified,
+    /// It is for the turns of large ones; nothing was decoded.
+    TooLarge,
+}
+
+/// Waits for a turn and verifies; `None` where the server stops.
+async fn take_turn(
+    shared: &Arc<Shared>,
+    sha256: Sha256Digest,
+    is_large: bool,
+) -> Option<Result<Turn, RecheckError>> {
+    let Rechecks { small, large, .. } = &shared.rechecks;
+    let turns = if is_large { large } else { small };
+    let _turn = Arc::clone(turns).acquire_owned().await.ok()?;
+    let shared = Arc::clone(shared);
+    tokio::task::spawn_blocking(move || recheck(&shared, &sha256, is_large)).await.ok()
+}
+
+fn recheck(shared: &Shared, sha256: &Sha256Digest, is_large: bool) -> Result<Turn, RecheckError> {
     let file = shared.store.open_blob(sha256)?.ok_or(RecheckError::Lost)?;
     let source = FileSource::new(file)?;
+    // Why an archive cannot be opened is said once it is known whether it is the one that was stored.
+    let content_size = Archive::open_within(source.clone(), shared.limits)
+        .map_or(0, |archive| declared_content_size(&archive));
+    if content_size > CONTENT_SIZE_MAX {
+        return Err(RecheckError::Vast(content_size));
+    }
+    if content_size >= LARGE_CONTENT_SIZE && !is_large {
+        return Ok(Turn::TooLarge);
+    }
     let actual = verification::digest(&source)?;
     if actual != *sha256 {
         return Err(RecheckError::Damaged(actual));
     }
-    let mut progress = |progress: Progress| turn.goes_on(progress.produced);
-    let verified = verification::verify(source.clone(), &shared.limits, &mut progress)?;
+    let verified = verification::verify(source.clone(), &shared.limits, &mut |_| {})?;
     shared.store.publish_sidecar(sha256, &verified.sidecar(sha256, &source))?;
     // Removed meanwhile, with the sidecar that it had then.
     if shared.store.open_blob(sha256)?.is_none() {
         shared.store.remove_sidecar(sha256)?;
         return Err(RecheckError::Lost);
     }
-    Ok(())
+    Ok(Turn::Verified)
+}
+
+/// Bytes of content that a verification decodes at most: what the entries declare, but for those
+/// whose headers refuse them.
+fn declared_content_size<S>(archive: &Archive<S>) -> u64 {
+    let (directory, limits) = (archive.directory(), archive.limits());
+    directory
+        .entries()
+        .filter(|entry| directory.judge(entry, limits).is_ok())
+        .fold(0, |sum, entry| sum.saturating_add(entry.declared_uncompressed_size))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use entryway_testkit::builder::{self, Entry};
 
     #[test]
-    fn what_turns_out_large_lets_small_ones_have_their_turn() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (small, large) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
-        let permit = Arc::clone(&small).try_acquire_owned().unwrap();
-        let mut turn = Turn {
-            permit: Some(permit),
-            large: Some(Arc::clone(&large)),
-            control: runtime.handle().clone(),
-        };
-        turn.goes_on(LARGE_CONTENT_LEN - 1);
-        assert_eq!((small.available_permits(), large.available_permits()), (0, 1));
-        for produced in [LARGE_CONTENT_LEN, LARGE_CONTENT_LEN + 1] {
-            turn.goes_on(produced);
-            assert_eq!((small.available_permits(), large.available_permits()), (1, 0));
-        }
-        drop(turn);
-        assert_eq!((small.available_permits(), large.available_permits()), (1, 1));
+    fn what_is_declared_counts_where_it_will_be_decoded() {
+        let zeros = vec![0; 1 << 20];
+        let lie = Entry::deflated("lie", "x").edit_central(|header| header.uncompressed_size = !1);
+        let zip = builder::Archive::new()
+            .entry(Entry::deflated("zeros", &zeros))
+            .entry(Entry::stored("hello", "hello"))
+            .entry(lie);
+        let archive = Archive::open(Bytes::from(zip.build())).unwrap();
+        assert_eq!(declared_content_size(&archive), (1 << 20) + 5);
     }
 }
