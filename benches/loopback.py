@@ -190,11 +190,37 @@ def wait_for(url, process):
         if process.poll() is not None:
             sys.exit(f"the server ended with {process.returncode}")
         try:
-            with urllib.request.urlopen(url) as response:
+            with ask(url) as response:
                 return response.read()
+        except TimeoutError:
+            break
         except OSError:
             time.sleep(0.05)
     sys.exit(f"no answer from {url}")
+
+
+# --- clients ----------------------------------------------------------------------------------
+
+# Whatever the environment and the user's ~/.curlrc say: no proxy stands before a server on loopback.
+CURL = ["curl", "-q", "--noproxy", "*"]
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def ask(request):
+    """The answer to a request or for a URL."""
+    return DIRECT.open(request, timeout=60)
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+def open_tsv(path):
+    """A file for figures with its head, made with its folder: to be called before anything is
+    measured, so that a run does not fail at its end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("w")
+    file.write("bench\tsystem\tcase\tvalue\tunit\trounds\n")
+    return file
 
 
 # --- load -------------------------------------------------------------------------------------

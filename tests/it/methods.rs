@@ -216,15 +216,6 @@ async fn an_entry_that_is_damaged_in_its_middle_never_arrives_whole() {
     }
 }
 
-/// KiB of memory that a process had at its peak.
-fn peak_memory(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process.id()));
-    let status = status.expect("a running process has a status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let size = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    size.and_then(|size| size.trim().parse().ok()).expect("a number of KiB")
-}
-
 #[tokio::test]
 async fn a_header_that_asks_for_gigabytes_is_refused_and_gets_none() {
     let vast: Vec<(Entry, u64)> =
@@ -236,7 +227,7 @@ async fn a_header_that_asks_for_gigabytes_is_refused_and_gets_none() {
     let site = Uploaded::new(&slow_to_verify(entries));
     let mut client = Client::http1(site.server.address);
     assert!(client.get(&site.target("plain.txt")).await.bytes() == &text(LARGE, 1));
-    let before = peak_memory(&site.server);
+    let before = site.server.process.peak_memory();
     let mut seen = 0;
     for verified in [false, true] {
         if verified {
@@ -266,7 +257,7 @@ async fn a_header_that_asks_for_gigabytes_is_refused_and_gets_none() {
         }
     }
     assert!(seen > 0, "verified before the first answer");
-    let grown = peak_memory(&site.server) - before;
+    let grown = site.server.process.peak_memory() - before;
     eprintln!("a header that asks for gigabytes: {grown} KiB more at the peak");
     assert!(grown < 8 * 1024, "{grown} KiB more at the peak");
 }
@@ -324,7 +315,7 @@ async fn readers_of_large_decoders_share_a_budget() {
     let limits = ["--max-decoder-memory", "24MiB", "--decoder-memory", "60MiB"];
     let server = Server::start_with(&scratch.data(), &limits);
     let target = by_job(job_id, b"log.txt");
-    let before = peak_memory(&server);
+    let before = server.process.peak_memory();
 
     let (address, asked) = (server.address, target.clone());
     let readers = (0..READERS).map(|_| {
@@ -352,7 +343,7 @@ async fn readers_of_large_decoders_share_a_budget() {
     }
     assert_eq!((served.len(), sent_away), (2, READERS - 2), "two dictionaries have room");
     assert!(held(&server).await >= 2 * DICTIONARY);
-    let grown = (peak_memory(&server) - before) * 1024;
+    let grown = (server.process.peak_memory() - before) * 1024;
     eprintln!("readers that share a budget: {} MiB more at the peak", grown >> 20);
     assert!(grown < 60 * MIB + 16 * MIB, "{grown} bytes more at the peak");
 

@@ -5,7 +5,6 @@ use std::hint::black_box;
 use std::io::Cursor;
 
 use async_zip::base::read1::seek::ZipArchiveReader;
-
 use entryway::{Archive, Lookup};
 use entryway_benches::content::Draw;
 use entryway_benches::{archives, map};

@@ -15,7 +15,9 @@ mod readers;
 mod table;
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -78,6 +80,8 @@ fn main() -> Result<(), Failure> {
         rounds: options.rounds.unwrap_or(if quick { 3 } else { 15 }).max(1),
         turn: Duration::from_millis(if quick { 1 } else { 20 }),
     };
+    // Before anything is timed, so that a run does not fail at its end.
+    let tsv = options.tsv.as_deref().map(create).transpose()?;
     let mut go = Go::start(&options.go).inspect_err(|error| eprintln!("no Go: {error}")).ok();
     println!("{}", versions(go.as_ref()));
 
@@ -118,11 +122,19 @@ fn main() -> Result<(), Failure> {
     for line in verdicts(&cases) {
         println!("{line}");
     }
-    if let Some(file) = options.tsv {
+    if let Some(mut file) = tsv {
         let rows: String = cases.iter().map(Case::tsv).collect();
-        std::fs::write(file, format!("{TSV_HEAD}{rows}"))?;
+        file.write_all(format!("{TSV_HEAD}{rows}").as_bytes())?;
     }
     Ok(())
+}
+
+/// Makes a file and the folders above it.
+fn create(path: &Path) -> std::io::Result<File> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    File::create(path)
 }
 
 /// Runs a reader once and compares what it read.

@@ -8,8 +8,8 @@ use entryway_testkit::builder::{self, Entry, Zip64End};
 use entryway_testkit::fixtures::deflate;
 use entryway_testkit::sparse::{Giant, Sparse, crc32_of_zeros, many_entries};
 
-use super::mapped::mapped_file;
 use super::{built, content_of, drain, open_and_read, standings};
+use crate::mapped::mapped_file;
 
 const GIB: u64 = 1 << 30;
 /// The sizes and offsets round which 32-bit fields end, and far past them.

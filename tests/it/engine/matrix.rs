@@ -17,10 +17,10 @@ use entryway_testkit::fixtures::{noise, text};
 use entryway_testkit::{oracle, samples};
 
 use super::lookups::{Answer, by_engine, by_oracle};
-use super::mapped::mapped;
 use super::reading_rules::small_archives;
 use super::windows::{Feeding, extract, forms};
 use super::{Entries, built, disagreement, hostile, on_disk, read_all, standings};
+use crate::mapped::mapped;
 use crate::packed::PACKINGS;
 
 /// Raw name and content of each entry, `None` for one that is refused.

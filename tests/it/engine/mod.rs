@@ -14,7 +14,6 @@ mod giants;
 mod hostile;
 mod limits;
 mod lookups;
-mod mapped;
 mod matrix;
 mod read_plans;
 mod reading_rules;

@@ -10,7 +10,7 @@ use entryway::source::testing::{
 };
 use entryway::{
     Archive, Entry, EntryPlan, Error, Extent, ExtractStep, Extraction, Fetched, FileSource, Limits,
-    MappedSource, ReadAt, Source,
+    ReadAt, Source,
 };
 use entryway_testkit::builder::{self, Entry as Member};
 use entryway_testkit::fixtures::{noise, text};
@@ -18,10 +18,10 @@ use entryway_testkit::{oracle, samples};
 use proptest::prelude::*;
 
 use super::allocations::peak_of;
-use super::mapped::mapped;
 use super::windows::forms;
 use super::{Entries, built, disagreement, on_disk, random_cases, read_all};
 use crate::harness::skip;
+use crate::mapped::{map, mapped};
 
 fn file(bytes: &[u8]) -> FileSource {
     on_disk(bytes).1
@@ -185,9 +185,7 @@ fn a_cold_page_is_waited_for_elsewhere() {
     };
     let runtime = runtime();
     let source = FileSource::open(written.path()).unwrap();
-    #[expect(unsafe_code, reason = "a map is unsafe to make")]
-    // SAFETY: nobody writes to the file of this test or cuts it short while the map is there.
-    let map = unsafe { MappedSource::open(written.path()) }.unwrap();
+    let map = map(written.path());
     let extent = 5 << 20..(5 << 20) + 100_000;
     forget(written.as_file());
     let file_is_cold = read_cold(&source, extent.clone(), &runtime);
