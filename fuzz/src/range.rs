@@ -9,8 +9,9 @@
 use std::future::Future;
 use std::io::Read;
 use std::pin::pin;
-use std::sync::LazyLock;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -447,10 +448,27 @@ fn check_body(head: &RequestHead<'_>, entry: u8) {
     assert!(collected(in_hand) == expected, "in hand, {planned:?}");
 }
 
-/// All bytes of a body that never has to wait.
+/// Whether a body that let others have their turn wants its own again.
+#[derive(Default)]
+struct Turn(AtomicBool);
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// All bytes of a body that never has to wait for them.
 fn collected<S: Source>(body: EntryBody<S>) -> Bytes {
-    match pin!(body.into_bytes()).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(outcome) => outcome.expect("a good entry in memory"),
-        Poll::Pending => panic!("memory keeps nobody waiting"),
+    let turn = Arc::new(Turn::default());
+    let waker = Waker::from(Arc::clone(&turn));
+    let mut collecting = pin!(body.into_bytes());
+    loop {
+        match collecting.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(outcome) => return outcome.expect("a good entry in memory"),
+            Poll::Pending => {
+                assert!(turn.0.swap(false, Ordering::Relaxed), "memory keeps nobody waiting");
+            }
+        }
     }
 }
