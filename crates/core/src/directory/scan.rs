@@ -6,7 +6,7 @@
 //! name than its own.
 
 use super::{
-    AliasStep, Neighbours, check_count, declares_content, each_record, has_unicode_path, record_at,
+    AliasStep, Neighbours, check_count, declares_content, each_record, may_have_alias, record_at,
     twin_of,
 };
 use crate::entry::{Entry, local_header_offset};
@@ -82,9 +82,7 @@ impl<'n> Aliases<'n> {
     ) {
         // A name in ASCII is displayed only for a Unicode path or for itself: what is not UTF-8 is
         // shown with a character that is not ASCII.
-        let may_match = header.name.starts_with(b"./")
-            || has_unicode_path(header.extra)
-            || !self.is_ascii && !header.name.is_ascii();
+        let may_match = may_have_alias(header) || !self.is_ascii && !header.name.is_ascii();
         if !may_match {
             return;
         }
