@@ -10,11 +10,9 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+pub(crate) use entryway_tests_shared::machine::{HANG, has_command, skip};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-
-/// Guards against a hang; nothing is ever measured against it.
-pub(crate) const HANG: Duration = Duration::from_secs(120);
 
 /// The program under test: `ENTRYWAY_BIN`, or the one of this test's own profile.
 pub(crate) fn program() -> PathBuf {
@@ -343,25 +341,6 @@ impl Scratch {
         std::fs::write(&path, bytes).expect("a file in a temporary folder");
         path
     }
-}
-
-/// Says that a test could not do its work here; `tests/run` counts it as skipped.
-pub(crate) fn skip(test: &str, why: &str) {
-    eprintln!("skipped: {test}: {why}");
-    if let Some(list) = std::env::var_os("ENTRYWAY_SKIPS") {
-        use std::io::Write;
-        let list = File::options().append(true).create(true).open(list);
-        // One write, so that the lines of parallel tests do not mix.
-        let written =
-            list.and_then(|mut list| list.write_all(format!("{test}\t{why}\n").as_bytes()));
-        written.expect("the list of skipped tests can be written");
-    }
-}
-
-/// Whether a command is on the search path.
-pub(crate) fn has_command(name: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
 }
 
 /// SHA-256 in the form of entity tags and indexes.

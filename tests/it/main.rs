@@ -7,8 +7,6 @@ mod client;
 mod handing_in;
 mod harness;
 mod indexed;
-mod mapped;
-mod packed;
 mod sample;
 
 mod bad_input;
@@ -16,7 +14,6 @@ mod canary;
 mod commands;
 mod corrupted;
 mod download_by_curl;
-mod engine;
 mod gitlab_behaviour;
 mod http_semantics;
 mod methods;

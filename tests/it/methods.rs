@@ -14,8 +14,8 @@ use crate::handing_in::{
     RunningJob, running_job, slow_to_verify, token, until_verified, upload_archive,
 };
 use crate::harness::{HANG, Push, Ran, Scratch, Server, command, run, sha256};
-use crate::packed::{PACKINGS, lzma_with_dictionary, vast};
 use crate::sample::{LARGE, SMALL};
+use entryway_tests_shared::packed::{PACKINGS, lzma_with_dictionary, vast};
 
 const MIB: u64 = 1 << 20;
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::client::{Client, by_ref};
 use crate::harness::{Push, Scratch, Server, run, sha256, skip};
 use crate::indexed::{Indexed, assert_none};
-use crate::mapped::map;
+use entryway_tests_shared::mapped::map;
 
 /// The folder of make_archives; `None` where nobody made it.
 fn archives(test: &str) -> Option<Vec<Indexed>> {

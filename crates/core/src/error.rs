@@ -74,6 +74,18 @@ pub enum Scope {
     Entry,
 }
 
+/// How much an archive is held to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// What is read is read in one way: an archive is refused where its directory is ambiguous, an
+    /// entry where its bytes or its identity are.
+    #[default]
+    Serve,
+    /// Also, every byte of the file belongs to exactly one record, and no name stands for two files
+    /// on any system.
+    Strict,
+}
+
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $label:literal, $scope:ident;)*) => {
         /// A reading rule that an archive or an entry breaks.
@@ -229,6 +241,41 @@ rules! {
     Crc = 66, "crc", Entry;
     /// A limit on an entry is exceeded; see [`Refusal::limit`].
     EntryOverLimit = 67, "over_limit", Entry;
+
+    /// Bytes follow the end of central directory record; `actual`: how many.
+    TrailingBytes = 128, "trailing_bytes", Archive;
+    /// Bytes stand before the first local file header; `actual`: how many.
+    BytesBefore = 129, "bytes_before", Archive;
+    /// Bytes between two records belong to neither; `actual`: how many.
+    BytesBetween = 130, "bytes_between", Archive;
+    /// A local file header that the directory does not list; `actual`: the bytes from it to the next
+    /// record.
+    UnlistedEntry = 131, "unlisted_entry", Archive;
+
+    /// The directory's zip64 extra field holds more than the saturated values ask for; `declared`:
+    /// its length, `actual`: the length they ask for.
+    Zip64ExtraSurplus = 160, "zip64_extra_surplus", Entry;
+    /// A local header before a data descriptor states a size or a CRC-32 that is not zero and not
+    /// the directory's; `declared`: the directory's, `actual`: the local one.
+    LocalBesideDescriptor = 161, "local_beside_descriptor", Entry;
+    /// The name holds a backslash, which some readers take for a slash.
+    NameBackslash = 162, "name_backslash", Entry;
+    /// The name holds a character that is not seen or reorders others; `actual`: the character.
+    NameInvisible = 163, "name_invisible", Entry;
+    /// The name has an empty segment, or one that is `.`.
+    NameSegments = 164, "name_segments", Entry;
+    /// A segment of the name ends in a dot or a space, which some systems drop.
+    NameEnding = 165, "name_ending", Entry;
+    /// The name holds a colon, behind which some systems see a stream of another file.
+    NameColon = 166, "name_colon", Entry;
+    /// Another entry's name is the same but for case or Unicode normalization; `actual`: its
+    /// header's offset.
+    NamesCollide = 167, "names_collide", Entry;
+    /// Another entry lies below the name of this one, which is no directory; `actual`: the other
+    /// one's header's offset.
+    FileWithChildren = 168, "file_with_children", Entry;
+    /// The Unicode Path extra field (0x7075) gives a name that cannot be trusted to be this one's.
+    UnicodePath = 169, "unicode_path", Entry;
 }
 
 impl Rule {
@@ -236,6 +283,12 @@ impl Rule {
     #[must_use]
     pub fn code(self) -> u16 {
         self as u16
+    }
+
+    /// The first profile that has the rule: numbers from 128 on are those of [`Profile::Strict`].
+    #[must_use]
+    pub fn profile(self) -> Profile {
+        if self.code() < 128 { Profile::Serve } else { Profile::Strict }
     }
 }
 
@@ -471,6 +524,51 @@ impl fmt::Display for Refusal {
             Rule::Crc => write!(
                 f,
                 "{record} at {offset}: CRC-32 {actual:08x} instead of the declared {declared:08x}"
+            ),
+            Rule::TrailingBytes => write!(f, "{actual} bytes follow the {record} at {offset}"),
+            Rule::BytesBefore => {
+                write!(f, "{actual} bytes stand before the first {record} at {offset}")
+            }
+            Rule::BytesBetween => {
+                write!(f, "{actual} bytes at {offset}, before the next {record}, belong to none")
+            }
+            Rule::UnlistedEntry => {
+                write!(f, "{record} at {offset}: the directory does not list it")
+            }
+            Rule::Zip64ExtraSurplus => write!(
+                f,
+                "{record} at {offset}: a zip64 extra field of {declared} bytes where {actual} are \
+                 asked for"
+            ),
+            Rule::LocalBesideDescriptor => write!(
+                f,
+                "{record} at {offset}: {actual} before a data descriptor, but {declared} in the \
+                 directory"
+            ),
+            Rule::NameBackslash => write!(f, "{record} at {offset}: the name holds a backslash"),
+            Rule::NameInvisible => {
+                write!(f, "{record} at {offset}: the name holds U+{actual:04X}, which is not seen")
+            }
+            Rule::NameSegments => {
+                write!(f, "{record} at {offset}: the name has an empty segment, or one that is `.`")
+            }
+            Rule::NameEnding => {
+                write!(f, "{record} at {offset}: a segment of the name ends in a dot or a space")
+            }
+            Rule::NameColon => write!(f, "{record} at {offset}: the name holds a colon"),
+            Rule::NamesCollide => write!(
+                f,
+                "{record} at {offset}: the name is that of the entry at {actual} but for case or \
+                 Unicode normalization"
+            ),
+            Rule::FileWithChildren => write!(
+                f,
+                "{record} at {offset}: no directory, but the entry at {actual} lies below it"
+            ),
+            Rule::UnicodePath => write!(
+                f,
+                "{record} at {offset}: the Unicode Path extra field cannot be trusted to name this \
+                 entry"
             ),
         }
     }

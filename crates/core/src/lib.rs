@@ -69,7 +69,7 @@ mod window;
 pub use archive::{Archive, EntryReader, find_one};
 pub use directory::{Directory, Lookup};
 pub use entry::Entry;
-pub use error::{Error, Fault, Record, Refusal, Rule, Scope};
+pub use error::{Error, Fault, Profile, Record, Refusal, Rule, Scope};
 pub use extract::{CHUNK_LEN, ExtractStep, Extraction, Fetched, TextProbe};
 pub use limits::{Limit, Limits};
 pub use locate::{DirectoryExtent, Locator, SEARCH_LEN, Step, TAIL_LEN, TRAILING_NULS};

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{built, disagreement, open_and_read, random_cases, verified};
-use crate::packed::PACKINGS;
+use entryway_tests_shared::packed::PACKINGS;
 
 /// Any length of an archive, those at the end of numbers too.
 fn any_len() -> impl Strategy<Value = u64> {

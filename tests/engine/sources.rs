@@ -20,8 +20,8 @@ use proptest::prelude::*;
 use super::allocations::peak_of;
 use super::windows::forms;
 use super::{Entries, built, disagreement, on_disk, random_cases, read_all};
-use crate::harness::skip;
-use crate::mapped::{map, mapped};
+use entryway_tests_shared::machine::skip;
+use entryway_tests_shared::mapped::{map, mapped};
 
 fn file(bytes: &[u8]) -> FileSource {
     on_disk(bytes).1

@@ -9,20 +9,20 @@ use std::path::Path;
 use entryway::MappedSource;
 
 /// Maps a file that was made for the tests.
-pub(crate) fn map(file: &Path) -> MappedSource {
+pub fn map(file: &Path) -> MappedSource {
     // SAFETY: the folders of make_archives and the temporary ones of tests are written before a test
     // maps what lies there, and never while one runs; nothing of them is cut or written in place.
     unsafe { MappedSource::open(file) }.expect("a file that can be mapped")
 }
 
 /// A map of a file that `write` fills, and that nobody else ever has a name of.
-pub(crate) fn mapped_file(write: impl FnOnce(&mut File) -> io::Result<()>) -> MappedSource {
+pub fn mapped_file(write: impl FnOnce(&mut File) -> io::Result<()>) -> MappedSource {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     write(file.as_file_mut()).expect("a temporary file can be written");
     map(file.path())
 }
 
 /// A map of these bytes.
-pub(crate) fn mapped(bytes: &[u8]) -> MappedSource {
+pub fn mapped(bytes: &[u8]) -> MappedSource {
     mapped_file(|file| file.write_all(bytes))
 }

@@ -20,8 +20,8 @@ use super::lookups::{Answer, by_engine, by_oracle};
 use super::reading_rules::small_archives;
 use super::windows::{Feeding, extract, forms};
 use super::{Entries, built, disagreement, hostile, on_disk, read_all, standings};
-use crate::mapped::mapped;
-use crate::packed::PACKINGS;
+use entryway_tests_shared::mapped::mapped;
+use entryway_tests_shared::packed::PACKINGS;
 
 /// Raw name and content of each entry, `None` for one that is refused.
 type Contents = Vec<(Vec<u8>, Option<Vec<u8>>)>;

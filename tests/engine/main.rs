@@ -1,4 +1,5 @@
-//! The engine and its HTTP body, as a library: what they read, what they refuse, what they cost.
+//! The engine's integration binary: the engine and its HTTP body, as a library. What they read, what
+//! they refuse, what they cost.
 //!
 //! Archives come from `entryway_testkit`, byte by byte, and so do the answers: its oracle reads the
 //! same rules in the plainest way. Corpora of archives made by others are read where the machine

@@ -23,7 +23,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
 
 use super::{assert_agrees, built, content_of, on_disk, standings};
-use crate::harness::{has_command, skip};
+use entryway_tests_shared::machine::{has_command, skip};
 
 const GIB: u64 = 1 << 30;
 const DIGEST: [u8; 32] = [0x5a; 32];

@@ -22,7 +22,7 @@ use http_body_util::BodyExt;
 use tower_service::Service;
 
 use super::{built, on_disk, verified};
-use crate::packed;
+use entryway_tests_shared::packed;
 
 const DIGEST: [u8; 32] = [0x5a; 32];
 

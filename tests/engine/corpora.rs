@@ -14,7 +14,7 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use super::{Entries, disagreement, open_and_read};
-use crate::harness::skip;
+use entryway_tests_shared::machine::skip;
 
 /// The longest archive that the oracle, which keeps everything, is asked about.
 const ORACLE_LEN: u64 = 1 << 20;

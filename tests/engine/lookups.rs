@@ -10,7 +10,7 @@ use entryway_testkit::samples;
 use proptest::prelude::*;
 
 use super::{built, content_of, random_cases};
-use crate::harness::HANG;
+use entryway_tests_shared::machine::HANG;
 
 /// What a lookup and a reading of what it found come to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use super::allocations::peak_of;
 use super::{built, drain, on_disk, random_cases, verified};
-use crate::packed::{PACKINGS, Packing};
+use entryway_tests_shared::packed::{PACKINGS, Packing};
 
 fn archive_of(entry: Entry) -> Archive<Bytes> {
     let archive = builder::Archive::new().entry(entry).entry(Entry::stored("next", "next"));

@@ -9,7 +9,7 @@ use entryway_testkit::fixtures::deflate;
 use entryway_testkit::sparse::{Giant, Sparse, crc32_of_zeros, many_entries};
 
 use super::{built, content_of, drain, open_and_read, standings};
-use crate::mapped::mapped_file;
+use entryway_tests_shared::mapped::mapped_file;
 
 const GIB: u64 = 1 << 30;
 /// The sizes and offsets round which 32-bit fields end, and far past them.

@@ -11,15 +11,16 @@ use zstd_safe::{CCtx, CParameter};
 
 /// A way to compress: the method's number, and the flags that go with it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Packing {
-    pub(crate) name: &'static str,
+pub struct Packing {
+    /// What a failing test calls it.
+    pub name: &'static str,
     method: u16,
     flags: u16,
     pack: fn(&[u8]) -> Vec<u8>,
 }
 
 /// Every way; `zstd` fits the content coding, `zstd-wide` has a window that does not.
-pub(crate) const PACKINGS: [Packing; 9] = [
+pub const PACKINGS: [Packing; 9] = [
     Packing { name: "stored", method: 0, flags: 0, pack: <[u8]>::to_vec },
     Packing { name: "deflate", method: 8, flags: 0, pack: |content| deflate(6, content) },
     // Blocks without compression are the same in both formats.
@@ -35,7 +36,7 @@ pub(crate) const PACKINGS: [Packing; 9] = [
 
 impl Packing {
     /// An entry of this content.
-    pub(crate) fn entry(self, name: &str, content: &[u8]) -> Entry {
+    pub fn entry(self, name: &str, content: &[u8]) -> Entry {
         self.entry_of(name, (self.pack)(content), content)
     }
 
@@ -78,7 +79,7 @@ fn xz(content: &[u8]) -> Vec<u8> {
 }
 
 /// A frame that names a window, whatever the length of the content.
-pub(crate) fn zstd(content: &[u8], window_log: u32) -> Vec<u8> {
+pub fn zstd(content: &[u8], window_log: u32) -> Vec<u8> {
     let mut context = CCtx::create();
     for parameter in [
         CParameter::CompressionLevel(3),
@@ -100,7 +101,7 @@ pub(crate) fn zstd(content: &[u8], window_log: u32) -> Vec<u8> {
 }
 
 /// The content of zstd frames, which has this length.
-pub(crate) fn unzstd(data: &[u8], len: usize) -> Vec<u8> {
+pub fn unzstd(data: &[u8], len: usize) -> Vec<u8> {
     let mut content = vec![0; len];
     assert_eq!(zstd_safe::decompress(&mut content[..], data).expect("good frames"), len);
     content
@@ -118,7 +119,7 @@ fn ppmd(content: &[u8]) -> Vec<u8> {
 
 /// Entries whose headers ask for a dictionary, window or model that no decoder is to have; apart
 /// from that they are good. The second is how many bytes are asked for.
-pub(crate) fn vast(content: &[u8]) -> Vec<(Entry, u64)> {
+pub fn vast(content: &[u8]) -> Vec<(Entry, u64)> {
     const GIB: u64 = 1 << 30;
     let of = |name: &str| PACKINGS.into_iter().find(|packing| packing.name == name).expect(name);
     let entry = |packing: &str, name: &str, data| {
@@ -161,7 +162,7 @@ pub(crate) fn vast(content: &[u8]) -> Vec<(Entry, u64)> {
 }
 
 /// An LZMA entry of which only the header asks for a dictionary of that size.
-pub(crate) fn lzma_with_dictionary(name: &str, content: &[u8], size: u32) -> Entry {
+pub fn lzma_with_dictionary(name: &str, content: &[u8], size: u32) -> Entry {
     let mut data = lzma(content);
     data[5..9].copy_from_slice(&size.to_le_bytes());
     let packing = PACKINGS.into_iter().find(|packing| packing.method == 14).expect("LZMA");

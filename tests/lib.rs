@@ -1,1 +1,0 @@
-//! Nothing of its own: the integration binary `it` is the package.
