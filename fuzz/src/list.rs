@@ -12,8 +12,8 @@ use bytes::Bytes;
 use entryway::sidecar::{self, Binding, FindError, Sidecar};
 use entryway::source::testing::Sluggish;
 use entryway::{
-    Archive, Directory, Entry, Error, Found, Limits, Locator, Lookup, ReadAt, Refusal, Rule, Scope,
-    Standing, Step, Window,
+    Archive, Directory, Duplicates, Entry, Error, Found, Limits, Locator, Lookup, ReadAt, Refusal,
+    Rule, Scope, Standing, Step, Window,
 };
 use entryway_testkit::oracle;
 
@@ -166,7 +166,8 @@ fn check_against_oracle<S: ReadAt>(
 fn check_lookups(bytes: &Bytes, archive: &Archive<Bytes>, standings: &[Standing]) {
     let directory = archive.directory();
     let binding = Binding { sha256: [7; 32], len: ReadAt::len(bytes), modified_nanos: 0 };
-    let written = Bytes::from(sidecar::write(directory, &binding, standings));
+    let written = sidecar::write(directory, &binding, standings, Duplicates::Refuse);
+    let written = Bytes::from(written);
     let sidecar = Sidecar::open(written, &binding).expect("a sidecar just written");
     assert_eq!(sidecar.entries(), directory.len() as u64);
 

@@ -241,7 +241,7 @@ proptest! {
             prop_assert_ne!(directory.find(raw_name), Lookup::Absent);
             let boundary = directory.boundary(&entry);
             prop_assert!(boundary <= extent.extent.start);
-            if directory.judge(&entry, &limits).is_err() {
+            if directory.judge(&entry, limits).is_err() {
                 continue;
             }
             prop_assert!(entry.local_header_offset < boundary);

@@ -5,11 +5,11 @@ use std::sync::mpsc;
 use bytes::Bytes;
 use entryway::{Archive, Lookup, ReadAt, Rule, Standing};
 use entryway_testkit::builder::{self, Entry};
-use entryway_testkit::oracle;
+use entryway_testkit::oracle::{self, OracleRefusal};
 use entryway_testkit::samples;
 use proptest::prelude::*;
 
-use super::{built, content_of, random_cases};
+use super::{CHOICES, built, choosing, content_of, random_cases};
 use entryway_tests_shared::machine::HANG;
 
 /// What a lookup and a reading of what it found come to.
@@ -32,26 +32,32 @@ pub(super) fn by_engine<S: ReadAt>(archive: &Archive<S>, name: &[u8]) -> Answer 
 }
 
 pub(super) fn by_oracle(bytes: &[u8], name: &[u8]) -> Answer {
-    match oracle::find(bytes, name).expect("an archive that is not refused") {
+    answer_of(oracle::find(bytes, name))
+}
+
+fn answer_of(found: Result<oracle::Found, OracleRefusal>) -> Answer {
+    match found.expect("an archive that is not refused") {
         oracle::Found::Absent => Answer::Absent,
         oracle::Found::Ambiguous => Answer::Refused,
         oracle::Found::Entry(entry) => entry.verdict.map_or(Answer::Refused, Answer::Content),
     }
 }
 
-/// Looks names up both ways. A directory that is listed several times is found: it has no content
-/// that could be another.
+/// Looks names up both ways, whatever becomes of entries of one name. A directory that is listed
+/// several times is found: it has no content that could be another.
 #[track_caller]
 fn assert_found_alike(name: &str, bytes: &Bytes, asked: &[&[u8]]) {
-    let archive = Archive::open(bytes.clone()).expect(name);
-    for &asked in asked {
-        super::assert_found_without_index(&archive, asked);
-        let engine = by_engine(&archive, asked);
-        let oracle = by_oracle(bytes, asked);
-        let is_directory = matches!(archive.directory().find(asked),
-            Lookup::Found(entry) if entry.is_directory);
-        let shown = String::from_utf8_lossy(asked);
-        assert!(engine == oracle || is_directory, "{name}, {shown:?}: {engine:?} {oracle:?}");
+    for (duplicates, told) in CHOICES {
+        let archive = Archive::open_within(bytes.clone(), choosing(duplicates)).expect(name);
+        for &asked in asked {
+            super::assert_found_without_index(&archive, asked);
+            let engine = by_engine(&archive, asked);
+            let oracle = answer_of(oracle::find_by(bytes, asked, told));
+            let is_directory = matches!(archive.directory().find(asked),
+                Lookup::Found(entry) if entry.is_directory);
+            let what = format!("{name}, {duplicates:?}, {:?}", String::from_utf8_lossy(asked));
+            assert!(engine == oracle || is_directory, "{what}: {engine:?} {oracle:?}");
+        }
     }
 }
 
@@ -139,7 +145,7 @@ fn names_of_good_archives_are_found_as_the_oracle_finds_them() {
 }
 
 /// Names that are each other's aliases in every way.
-const POOL: [&[u8]; 12] = [
+pub(super) const POOL: [&[u8]; 12] = [
     b"a",
     b"./a",
     b"././a",
@@ -154,7 +160,7 @@ const POOL: [&[u8]; 12] = [
     b"b/",
 ];
 /// The names that some of them are displayed under.
-const PATHS: [&str; 6] = ["a", "./a", "b", "\u{e9}", "./\u{e9}", "c"];
+pub(super) const PATHS: [&str; 6] = ["a", "./a", "b", "\u{e9}", "./\u{e9}", "c"];
 
 proptest! {
     #![proptest_config(random_cases(2_000))]
@@ -180,9 +186,13 @@ proptest! {
         let mut directory_order: Vec<usize> = (0..entries.len()).collect();
         directory_order.sort_by_key(|&at| order.rotate_left(7 * at as u32).wrapping_mul(0x9e37_79b9));
         let archive = builder::Archive { directory_order: Some(directory_order), ..archive };
-        let Ok(archive) = Archive::open(built(&archive)) else { return Ok(()) };
-        for name in POOL.into_iter().chain(PATHS.map(str::as_bytes)) {
-            super::assert_found_without_index(&archive, name);
+        let bytes = built(&archive);
+        for (duplicates, _) in CHOICES {
+            let opened = Archive::open_within(bytes.clone(), choosing(duplicates));
+            let Ok(archive) = opened else { return Ok(()) };
+            for name in POOL.into_iter().chain(PATHS.map(str::as_bytes)) {
+                super::assert_found_without_index(&archive, name);
+            }
         }
     }
 
@@ -209,7 +219,7 @@ proptest! {
 }
 
 /// Does what takes a moment, unless something in it grows with a square: then it takes minutes.
-fn without_hanging<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) fn without_hanging<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, result) = mpsc::channel();
     let worker = std::thread::spawn(move || sender.send(work()));
     let result = result.recv_timeout(HANG);

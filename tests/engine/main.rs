@@ -10,6 +10,7 @@ mod allocations;
 mod arbitrary;
 mod bodies;
 mod corpora;
+mod duplicates;
 mod extraction;
 mod giants;
 mod hostile;
@@ -27,7 +28,8 @@ use std::io::Write;
 
 use bytes::Bytes;
 use entryway::{
-    Archive, Entry, EntryReader, Error, FileSource, Found, Limits, ReadAt, Refusal, Standing,
+    Archive, Duplicates, Entry, EntryReader, Error, FileSource, Found, Policy, ReadAt, Refusal,
+    Standing,
 };
 use entryway_testkit::builder;
 use entryway_testkit::oracle::{self, OracleEntry, OracleRefusal};
@@ -35,6 +37,17 @@ use proptest::prelude::ProptestConfig;
 
 /// Raw name and content, or the refusal, of each entry in the directory's order.
 type Entries = Vec<(Vec<u8>, Result<Vec<u8>, Refusal>)>;
+
+/// What may become of entries of one name, as the engine and as the oracle is told.
+const CHOICES: [(Duplicates, oracle::Duplicates); 2] = [
+    (Duplicates::Refuse, oracle::Duplicates::Refuse),
+    (Duplicates::First, oracle::Duplicates::First),
+];
+
+/// The policy with this choice.
+fn choosing(duplicates: Duplicates) -> Policy {
+    Policy { duplicates, ..Policy::default() }
+}
 
 /// So many random cases, the failed ones of which are in the output alone.
 fn random_cases(cases: u32) -> ProptestConfig {
@@ -95,7 +108,7 @@ const FEW: usize = 100;
 /// Fails where a pass through the directory finds another answer than its index.
 #[track_caller]
 fn assert_found_without_index<S: ReadAt>(archive: &Archive<S>, name: &[u8]) {
-    let without = entryway::find_one(archive.source(), name, archive.limits());
+    let without = entryway::find_one(archive.source(), name, archive.policy());
     assert_eq!(without, archive.find(name).map_err(Error::Entry), "{name:?}");
 }
 
@@ -124,8 +137,13 @@ fn read_all<S: ReadAt>(archive: &Archive<S>) -> Entries {
 /// # Panics
 /// Where a source that holds everything fails.
 fn open_and_read<S: ReadAt>(source: S) -> Result<Entries, Refusal> {
-    let without_index = entryway::find_one(&source, b"a", &Limits::default());
-    let opened = Archive::open(source);
+    open_and_read_by(source, Policy::default())
+}
+
+/// As [`open_and_read`], under another policy than the default.
+fn open_and_read_by<S: ReadAt>(source: S, policy: Policy) -> Result<Entries, Refusal> {
+    let without_index = entryway::find_one(&source, b"a", policy);
+    let opened = Archive::open_within(source, policy);
     let refused = |error: &Error| matches!(error, Error::Archive(_));
     assert_eq!(without_index.err().filter(refused), opened.as_ref().err().cloned());
     match opened {
@@ -156,7 +174,14 @@ fn verified<S: ReadAt>(archive: &Archive<S>, name: &[u8]) -> Found {
 
 /// Says where engine and oracle part, if they do.
 fn disagreement(engine: &Result<Entries, Refusal>, bytes: &[u8]) -> Option<String> {
-    let oracle = oracle::read(bytes);
+    disagreement_with(engine, oracle::read(bytes))
+}
+
+/// As [`disagreement`], with what the oracle came to.
+fn disagreement_with(
+    engine: &Result<Entries, Refusal>,
+    oracle: Result<Vec<OracleEntry>, OracleRefusal>,
+) -> Option<String> {
     let (engine, oracle): (&Entries, Vec<OracleEntry>) = match (engine, oracle) {
         (Err(_), Err(_)) => return None,
         (Ok(engine), Ok(oracle)) => (engine, oracle),
@@ -191,11 +216,13 @@ fn disagreement(engine: &Result<Entries, Refusal>, bytes: &[u8]) -> Option<Strin
     None
 }
 
-/// Fails where engine and oracle do not read the same.
+/// Fails where engine and oracle do not read the same, whatever becomes of entries of one name.
 #[track_caller]
 fn assert_agrees(name: &str, bytes: &[u8]) {
-    let engine = open_and_read(Bytes::copy_from_slice(bytes));
-    if let Some(difference) = disagreement(&engine, bytes) {
-        panic!("{name}: {difference}");
+    for (duplicates, told) in CHOICES {
+        let engine = open_and_read_by(Bytes::copy_from_slice(bytes), choosing(duplicates));
+        if let Some(difference) = disagreement_with(&engine, oracle::read_by(bytes, told)) {
+            panic!("{name}, {duplicates:?}: {difference}");
+        }
     }
 }

@@ -157,7 +157,7 @@ fn through_windows(bytes: &Bytes, cut: u64, names: &[Vec<u8>]) -> Outcome {
     let listed = bytes.slice(extent.extent.start as usize..extent.extent.end as usize);
     let directory = Directory::parse(extent, listed, &limits).map_err(archive_refusal)?;
     let content = |entry: &entryway::Entry| {
-        let standing = match directory.judge(entry, &limits) {
+        let standing = match directory.judge(entry, limits) {
             Ok(()) => Standing::Unverified,
             Err(refusal) => Standing::Bad(refusal),
         };

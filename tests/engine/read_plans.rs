@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use entryway::source::testing::Counting;
 use entryway::{
-    Archive, Extent, FETCH_LEN, FIRST_FETCH_LEN, Found, Limits, Standing, TAIL_LEN, sidecar,
+    Archive, Duplicates, Extent, FETCH_LEN, FIRST_FETCH_LEN, Found, Limits, Standing, TAIL_LEN,
+    sidecar,
 };
 use entryway_testkit::builder::{self, Built, DescriptorForm, Entry};
 use entryway_testkit::fixtures::{noise, text};
@@ -293,7 +294,7 @@ fn a_cold_lookup_through_the_sidecar_reads_a_few_of_its_pages() {
         let facts: Vec<Standing> = standings(&archive).into_iter().map(|(_, fact)| fact).collect();
         let binding =
             sidecar::Binding { sha256: [7; 32], len: bytes.len() as u64, modified_nanos: 1 };
-        let pages = sidecar::write(archive.directory(), &binding, &facts);
+        let pages = sidecar::write(archive.directory(), &binding, &facts, Duplicates::Refuse);
         let source = Counting::new(Bytes::from(pages));
         let directory = archive.directory().extent().extent.clone();
         for number in (0..count).step_by(count.div_ceil(400)) {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use entryway::sidecar::{Binding, FindError, Sidecar, SidecarError, write};
-use entryway::{Archive, Found, Limit, Limits, Lookup, Record, Refusal, Rule, Standing};
+use entryway::{
+    Archive, Duplicates, Found, Limit, Limits, Lookup, Policy, Record, Refusal, Rule, Standing,
+};
 use entryway_testkit::builder::{self, Entry};
 use entryway_testkit::{overlap, samples};
 use proptest::prelude::*;
@@ -15,7 +17,7 @@ const PAGE: usize = 4_096;
 const BINDING: Binding = Binding { sha256: [0xa5; 32], len: 0, modified_nanos: 1_700_000_000_123 };
 
 /// An archive, its verdicts in the directory's order, and its sidecar.
-struct Indexed {
+pub(super) struct Indexed {
     archive: Archive<Bytes>,
     binding: Binding,
     standings: Vec<Standing>,
@@ -26,18 +28,23 @@ struct Indexed {
 
 impl Indexed {
     fn new(bytes: Bytes) -> Self {
+        Self::by(bytes, Policy::default())
+    }
+
+    pub(super) fn by(bytes: Bytes, policy: Policy) -> Self {
         let binding = Binding { len: bytes.len() as u64, ..BINDING };
-        let archive = Archive::open(bytes).expect("an archive that is not refused");
+        let archive = Archive::open_within(bytes, policy).expect("an archive that is not refused");
         let facts = standings(&archive);
         let by_header = facts.iter().map(|(entry, fact)| (entry.header_offset, *fact)).collect();
         let standings: Vec<_> = facts.into_iter().map(|(_, fact)| fact).collect();
-        let pages = write(archive.directory(), &binding, &standings);
+        let duplicates = archive.policy().duplicates;
+        let pages = write(archive.directory(), &binding, &standings, duplicates);
         assert_eq!(pages.len() % PAGE, 0);
         Self { archive, binding, standings, by_header, pages }
     }
 
     fn open(&self, pages: impl Into<Bytes>) -> Result<Sidecar<Bytes>, SidecarError> {
-        Sidecar::open(pages.into(), &self.binding)
+        Sidecar::open_within(pages.into(), &self.binding, self.archive.policy())
     }
 
     /// What a lookup through the directory comes to, with the verdict.
@@ -103,7 +110,7 @@ impl Indexed {
         assert_eq!(found, expected, "{shown:?}");
     }
 
-    fn assert_all_found(&self, name: &str) {
+    pub(super) fn assert_all_found(&self, name: &str) {
         let sidecar = self.open(self.pages.clone()).expect(name);
         assert_eq!(sidecar.entries(), self.archive.directory().len() as u64, "{name}");
         for asked in self.names() {
@@ -156,7 +163,7 @@ fn bad_entries_keep_their_refusal_to_the_last_number() {
 }
 
 /// Many names out of few, so that they are each other's duplicates and aliases.
-fn colliding(count: usize, seed: u64) -> builder::Archive {
+pub(super) fn colliding(count: usize, seed: u64) -> builder::Archive {
     let random = entryway_testkit::fixtures::noise(count * 4, seed);
     builder::Archive::new().entries(random.chunks_exact(4).map(|four| {
         let number = u16::from_le_bytes([four[0], four[1]]) % 3_000;
@@ -304,7 +311,8 @@ fn a_sidecar_is_used_for_its_archive_alone() {
         assert_eq!(open(&binding), Err(SidecarError::Foreign), "{binding:?}");
     }
     let before_1970 = Binding { modified_nanos: -5, ..indexed.binding };
-    let pages = write(indexed.archive.directory(), &before_1970, &indexed.standings);
+    let directory = indexed.archive.directory();
+    let pages = write(directory, &before_1970, &indexed.standings, Duplicates::Refuse);
     assert!(Sidecar::open(Bytes::from(pages), &before_1970).is_ok());
 }
 
@@ -318,7 +326,7 @@ fn seal(pages: &mut [u8], number: usize) {
 }
 
 /// Where the section table stands in the first page, and how long its items are.
-const TABLE: usize = 112;
+const TABLE: usize = 120;
 const SECTION: usize = 24;
 
 #[test]
@@ -346,15 +354,16 @@ fn sections_of_later_versions_are_skipped() {
 #[test]
 fn a_header_that_contradicts_itself_is_refused() {
     let indexed = Indexed::new(built(&colliding(300, 5)));
-    let table: [(&str, usize, u64, SidecarError); 10] = [
+    let table: [(&str, usize, u64, SidecarError); 11] = [
         ("magic", 0, 0, SidecarError::Unknown),
         ("an earlier version", 8, 5 << 32 | 1, SidecarError::Unknown),
-        ("a later version", 8, 5 << 32 | 3, SidecarError::Unknown),
-        ("sections without end", 8, u64::from(u32::MAX) << 32 | 2, damaged()),
+        ("a later version", 8, 5 << 32 | 4, SidecarError::Unknown),
+        ("sections without end", 8, u64::from(u32::MAX) << 32 | 3, damaged()),
         ("directory's start", 72, u64::MAX, damaged()),
         ("directory's end", 80, u64::MAX, damaged()),
         ("directory reversed", 80, 0, damaged()),
         ("count of entries", 104, 301, damaged()),
+        ("a choice that is none", 112, 3, SidecarError::Outdated),
         ("items of another size", TABLE, 9 << 32 | 1, damaged()),
         ("count of facts", TABLE + 3 * SECTION + 16, 299, damaged()),
     ];
@@ -433,9 +442,11 @@ fn a_refusal_that_may_not_hold_any_more_is_looked_into_again() {
         ("content", refused(Rule::Crc, None), !0, false),
     ];
     for (name, refusal, decoder_memory, is_outdated) in table {
-        let pages = write(indexed.archive.directory(), &indexed.binding, &[Standing::Bad(refusal)]);
+        let (directory, binding) = (indexed.archive.directory(), &indexed.binding);
+        let standings = [Standing::Bad(refusal)];
+        let pages = Bytes::from(write(directory, binding, &standings, Duplicates::Refuse));
         let limits = Limits { decoder_memory, ..Limits::default() };
-        let sidecar = indexed.open(pages).unwrap().within(&limits);
+        let sidecar = Sidecar::open_within(pages, binding, limits).unwrap();
         let found = sidecar.find(indexed.archive.source(), b"a");
         if is_outdated {
             assert_eq!(found, Err(FindError::Sidecar(SidecarError::Outdated)), "{name}");

@@ -71,7 +71,7 @@ impl<A: ReadAt> ReadAt for View<A> {
 }
 
 /// The whole of a small subset.
-fn bytes_of<A: ReadAt>(subset: &Arc<Subset>, archive: A) -> Bytes {
+pub(super) fn bytes_of<A: ReadAt>(subset: &Arc<Subset>, archive: A) -> Bytes {
     let mut bytes = vec![0; subset.len() as usize];
     let view = View { subset: Arc::clone(subset), archive };
     assert_eq!(view.read_at(0, &mut bytes).unwrap(), bytes.len());
@@ -79,7 +79,10 @@ fn bytes_of<A: ReadAt>(subset: &Arc<Subset>, archive: A) -> Bytes {
 }
 
 /// Plans over an archive that nobody has verified.
-fn planned<S: ReadAt>(archive: &Archive<S>, patterns: &[&str]) -> Result<Arc<Subset>, SubsetError> {
+pub(super) fn planned<S: ReadAt>(
+    archive: &Archive<S>,
+    patterns: &[&str],
+) -> Result<Arc<Subset>, SubsetError> {
     let mut sorted = SortedDirectory::new(archive);
     Subset::plan(&mut sorted, archive.source(), patterns).map(Arc::new)
 }
@@ -89,12 +92,13 @@ fn sidecar_of(archive: &Archive<Bytes>) -> Sidecar<Bytes> {
     let len = ReadAt::len(archive.source());
     let binding = Binding { sha256: DIGEST, len, modified_nanos: 7 };
     let standings: Vec<_> = standings(archive).into_iter().map(|(_, it)| it).collect();
-    let pages = write(archive.directory(), &binding, &standings);
-    Sidecar::open(Bytes::from(pages), &binding).expect("a sidecar just written")
+    let pages = write(archive.directory(), &binding, &standings, archive.policy().duplicates);
+    Sidecar::open_within(Bytes::from(pages), &binding, archive.policy())
+        .expect("a sidecar just written")
 }
 
 /// Plans over an archive with a sidecar.
-fn planned_verified(
+pub(super) fn planned_verified(
     archive: &Archive<Bytes>,
     patterns: &[&str],
 ) -> Result<Arc<Subset>, SubsetError> {
@@ -139,7 +143,7 @@ fn mixed() -> builder::Archive {
 }
 
 /// Raw name and content of what can be read.
-fn contents(bytes: &Bytes) -> BTreeMap<Vec<u8>, Vec<u8>> {
+pub(super) fn contents(bytes: &Bytes) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let archive = Archive::open(bytes.clone()).unwrap();
     let read = super::read_all(&archive);
     assert!(read.is_sorted_by(|a, b| a.0 < b.0) || read.len() < 2, "sorted, each once");

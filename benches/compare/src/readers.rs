@@ -58,7 +58,7 @@ pub fn entryway<'a, S: ReadAt>(
 pub fn entryway_one<'a>(input: Input<'a>) -> Read1<'a> {
     Box::new(move |content| {
         let (source, name) = (input.source, input.name.as_bytes());
-        let found = find_one(source, name, &Limits::default())?.ok_or("no such entry")?;
+        let found = find_one(source, name, Limits::default())?.ok_or("no such entry")?;
         entryway_content(EntryReader::new(source, EntryPlan::whole(&found)?), content)
     })
 }

@@ -10,6 +10,7 @@ use crate::error::{Error, Refusal};
 use crate::extract::{ExtractStep, Extraction};
 use crate::limits::Limits;
 use crate::plan::{EntryPlan, Found};
+use crate::policy::Policy;
 use crate::source::{Feed, ReadAt, fetch_directory, open_directory};
 
 /// A zip archive whose directory has been read.
@@ -31,25 +32,27 @@ use crate::source::{Feed, ReadAt, fetch_directory, open_directory};
 pub struct Archive<S> {
     source: S,
     directory: Directory,
-    limits: Limits,
+    policy: Policy,
 }
 
 impl<S: ReadAt> Archive<S> {
-    /// Reads the directory of an archive, within the default [`Limits`].
+    /// Reads the directory of an archive, under the default [`Policy`].
     ///
     /// # Errors
     /// [`Error::Archive`] where the archive is refused, else what reading it came to.
     pub fn open(source: S) -> Result<Self, Error> {
-        Self::open_within(source, Limits::default())
+        Self::open_within(source, Policy::default())
     }
 
-    /// Reads the directory of an archive, within the given limits.
+    /// Reads the directory of an archive, within the given [`Limits`] or under the given
+    /// [`Policy`].
     ///
     /// # Errors
     /// As [`Archive::open`].
-    pub fn open_within(source: S, limits: Limits) -> Result<Self, Error> {
-        let directory = open_directory(&source, &limits)?;
-        Ok(Self { source, directory, limits })
+    pub fn open_within(source: S, policy: impl Into<Policy>) -> Result<Self, Error> {
+        let policy = policy.into();
+        let directory = open_directory(&source, &policy.limits)?;
+        Ok(Self { source, directory, policy })
     }
 
     /// Reads a whole entry, verifying it on the way.
@@ -82,9 +85,14 @@ impl<S> Archive<S> {
         self.directory
     }
 
-    /// The limits it was opened with.
+    /// The policy it was opened under.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The limits of its policy.
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.policy.limits
     }
 
     /// Finds an entry as a request would, see [`Directory::find`].
@@ -101,7 +109,7 @@ impl<S> Archive<S> {
 
     /// All that is known of an entry without reading its data.
     pub fn describe(&self, entry: &Entry) -> Found {
-        self.directory.describe(entry, &self.limits)
+        self.directory.describe(entry, &self.policy)
     }
 }
 
@@ -132,10 +140,11 @@ impl<S> Archive<S> {
 pub fn find_one<S: ReadAt + ?Sized>(
     source: &S,
     name: &[u8],
-    limits: &Limits,
+    policy: impl Into<Policy>,
 ) -> Result<Option<Found>, Error> {
-    let (extent, bytes) = fetch_directory(source, limits)?;
-    find_in(&extent, &bytes, name, limits)
+    let policy = policy.into();
+    let (extent, bytes) = fetch_directory(source, &policy.limits)?;
+    find_in(&extent, &bytes, name, &policy)
 }
 
 /// The content of one entry, or of ranges of it, as it is decoded.

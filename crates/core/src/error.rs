@@ -160,9 +160,10 @@ rules! {
     /// A limit on the archive is exceeded; see [`Refusal::limit`].
     ArchiveOverLimit = 15, "archive_over_limit", Archive;
 
-    /// Another entry has the same name.
+    /// Another entry has the same name; `actual`: the offset of its header.
     Duplicate = 32, "duplicate_name", Entry;
-    /// A file whose name followed by `/` is an entry too.
+    /// A file whose name followed by `/` is an entry too; `actual`: the offset of the other one's
+    /// header.
     FileAndDirectory = 33, "file_and_directory", Entry;
     /// The request's name fits several entries equally well.
     AmbiguousName = 34, "ambiguous_name", Entry;

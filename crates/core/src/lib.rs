@@ -56,6 +56,7 @@ mod locate;
 mod method;
 mod name;
 mod plan;
+mod policy;
 mod record;
 pub mod sidecar;
 mod sorted;
@@ -75,6 +76,7 @@ pub use limits::{Limit, Limits};
 pub use locate::{DirectoryExtent, Locator, SEARCH_LEN, Step, TAIL_LEN, TRAILING_NULS};
 pub use method::{CompressionMethod, GeneralPurposeFlags};
 pub use plan::{EntryPlan, FETCH_LEN, FIRST_FETCH_LEN, Found, Standing};
+pub use policy::{Duplicates, Policy};
 pub use record::{CentralDirectoryHeader, Zip64Fields};
 pub use sorted::{IndexError, SortedDirectory, SortedEntries};
 #[cfg(feature = "mmap")]

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use crate::directory::Neighbours;
 use crate::entry::Entry;
 use crate::error::Refusal;
-use crate::limits::Limits;
 use crate::locate::DirectoryExtent;
 use crate::name;
+use crate::policy::Policy;
 use crate::record::{CentralDirectoryHeader, DataDescriptor, LocalFileHeader};
 use crate::verdict;
 use crate::window::Extent;
@@ -75,9 +75,9 @@ impl Found {
         header: &CentralDirectoryHeader<'_>,
         directory: &DirectoryExtent,
         neighbours: &Neighbours,
-        limits: &Limits,
+        policy: &Policy,
     ) -> Self {
-        let standing = match verdict::of_entry(entry, header, directory, neighbours, limits) {
+        let standing = match verdict::of_entry(entry, header, directory, neighbours, policy) {
             Ok(()) => Standing::Unverified,
             Err(refusal) => Standing::Bad(refusal),
         };
@@ -87,7 +87,7 @@ impl Found {
             display_name: name::display(header.name, header.extra).into(),
             boundary: neighbours.boundary,
             standing,
-            decoder_memory: limits.decoder_memory,
+            decoder_memory: policy.limits.decoder_memory,
         }
     }
 

@@ -372,6 +372,7 @@ mod tests {
     use super::*;
     use crate::archive::Archive;
     use crate::plan::Standing;
+    use crate::policy::Duplicates;
     use crate::sidecar::{Binding, Sidecar, SortedSidecar, write};
     use crate::sorted::SortedDirectory;
     use crate::source::testing::Counting;
@@ -393,7 +394,7 @@ mod tests {
         let binding = Binding { sha256: [1; 32], len, modified_nanos: 0 };
         let standing = Standing::Good { data_offset: 0, is_text: false, fits_zstd_coding: false };
         let standings = vec![standing; archive.directory().len()];
-        (write(archive.directory(), &binding, &standings).into(), binding)
+        (write(archive.directory(), &binding, &standings, Duplicates::Refuse).into(), binding)
     }
 
     /// The listing by either index, which is the same.

@@ -11,6 +11,7 @@ use crate::limits::{Limit, Limits};
 use crate::locate::DirectoryExtent;
 use crate::method::CompressionMethod;
 use crate::name;
+use crate::policy::{Duplicates, Policy};
 use crate::record::{
     CentralDirectoryHeader, DataDescriptor, DescriptorForm, ExtraFields, LocalFileHeader,
 };
@@ -27,20 +28,27 @@ pub(crate) fn of_entry(
     header: &CentralDirectoryHeader<'_>,
     directory: &DirectoryExtent,
     neighbours: &Neighbours,
-    limits: &Limits,
+    policy: &Policy,
 ) -> Result<(), Refusal> {
     let start = directory.extent.start;
-    let place = at(Record::CentralDirectoryHeader, start + u64::from(entry.header_offset));
+    let absolute = |header_offset: u32| start + u64::from(header_offset);
+    let place = at(Record::CentralDirectoryHeader, absolute(entry.header_offset));
     let (_, zip64_refusal) = Entry::from_header(header, entry.header_offset, directory);
     if let Some(refusal) = zip64_refusal {
         return Err(refusal);
     }
-    of_header(entry, header, place, limits)?;
-    if neighbours.is_duplicate {
-        return Err(place.breaks(Rule::Duplicate));
+    of_header(entry, header, place, &policy.limits)?;
+    let is_chosen = match policy.duplicates {
+        Duplicates::Refuse => false,
+        Duplicates::First => neighbours.is_first,
+    };
+    if let Some(other) = neighbours.namesake
+        && !is_chosen
+    {
+        return Err(place.breaks_by(Rule::Duplicate, 0, absolute(other)));
     }
-    if neighbours.has_twin {
-        return Err(place.breaks(Rule::FileAndDirectory));
+    if let Some(twin) = neighbours.twin {
+        return Err(place.breaks_by(Rule::FileAndDirectory, 0, absolute(twin)));
     }
     // Rule 6, as far as it can be seen without the local header.
     let local = entry.local_header_offset;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use entryway::{Archive, Error, FileSource, Limits, Progress, ReadAt};
+use entryway::{Archive, Error, FileSource, Policy, Progress, ReadAt};
 
 use crate::catalog::{Catalog, CatalogError, PipelineStatus, Push, PushTarget, Pushed, UtcMillis};
 use crate::store::{Published, Store, StoreError, withdraw};
@@ -83,8 +83,8 @@ pub struct Intake<'a> {
     pub catalog: &'a Catalog,
     /// The runtime that the catalog's connections live on.
     pub runtime: &'a tokio::runtime::Handle,
-    /// What is too much of an archive.
-    pub limits: Limits,
+    /// How it is read: what is too much of it, and what becomes of entries of one name.
+    pub policy: Policy,
 }
 
 impl Intake<'_> {
@@ -103,13 +103,13 @@ impl Intake<'_> {
         expire_in: Option<ExpireIn>,
         progress: &mut dyn FnMut(Stage),
     ) -> Result<Ingested, IngestError> {
-        let Self { store, catalog, runtime, limits } = self;
+        let Self { store, catalog, runtime, policy } = self;
         let refused = |error| IngestError::Archive { path: path.to_owned(), error };
         let source = FileSource::open(path)
             .map_err(|error| IngestError::Open { path: path.to_owned(), error })?;
         // What is no archive is known before a byte is copied; what counts is the copy.
         let entries =
-            Archive::open_within(source.clone(), *limits).map_err(refused)?.directory().len();
+            Archive::open_within(source.clone(), *policy).map_err(refused)?.directory().len();
         runtime.block_on(catalog.check_push(target))?;
 
         let len = ReadAt::len(&source);
@@ -124,7 +124,7 @@ impl Intake<'_> {
             .and_then(FileSource::new)
             .map_err(|error| IngestError::Open { path: path.to_owned(), error })?;
         let entries = entries as u64;
-        let verified = verification::verify(staged_source, limits, &mut |done| {
+        let verified = verification::verify(staged_source, policy, &mut |done| {
             progress(Stage::Verifying { done, entries });
         })
         .map_err(refused)?;
@@ -210,8 +210,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let catalog = runtime.block_on(Catalog::open(folder.path())).unwrap();
-        let limits = Limits::default();
-        let intake = Intake { store: &store, catalog: &catalog, runtime: runtime.handle(), limits };
+        let policy = Policy::default();
+        let intake = Intake { store: &store, catalog: &catalog, runtime: runtime.handle(), policy };
         let archive = |name: &str| {
             let path = folder.path().join(name);
             std::fs::write(&path, Zip::new().entry(Entry::stored(name, name)).build()).unwrap();

@@ -5,7 +5,7 @@ use std::io;
 
 use entryway::sidecar::{self, Binding};
 use entryway::{
-    Archive, Directory, Error, FileSource, Limits, Progress, ReadAt, Refusal, Standing,
+    Archive, Directory, Duplicates, Error, FileSource, Policy, Progress, ReadAt, Refusal, Standing,
 };
 
 use sha2::{Digest, Sha256};
@@ -20,6 +20,7 @@ const HASH_LEN: usize = 128 * 1024;
 pub struct Verified {
     directory: Directory,
     standings: Vec<Standing>,
+    duplicates: Duplicates,
 }
 
 /// Opens an archive and decodes all its entries.
@@ -29,13 +30,14 @@ pub struct Verified {
 /// that is refused is no error.
 pub fn verify(
     source: FileSource,
-    limits: &Limits,
+    policy: &Policy,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verified, Error> {
-    let archive = Archive::open_within(source, *limits)?;
+    let archive = Archive::open_within(source, *policy)?;
     let mut standings = Vec::with_capacity(archive.directory().len());
     archive.verify(progress, |_, standing| standings.push(standing))?;
-    Ok(Verified { directory: archive.into_directory(), standings })
+    let duplicates = policy.duplicates;
+    Ok(Verified { directory: archive.into_directory(), standings, duplicates })
 }
 
 /// The digest of a file as it is now: whether it still is what its name says.
@@ -85,6 +87,6 @@ impl Verified {
             len: ReadAt::len(stored),
             modified_nanos: stored.modified_nanos(),
         };
-        sidecar::write(&self.directory, &binding, &self.standings)
+        sidecar::write(&self.directory, &binding, &self.standings, self.duplicates)
     }
 }

@@ -10,7 +10,7 @@
 //! 5. The central header wins; what the local header and the descriptor say must agree.
 //! 6. Entries do not overlap each other or the directory.
 //! 7. The data end exactly at both sizes, and the CRC-32 is right.
-//! 8. Two files of one name are both refused.
+//! 8. Two files of one name are both refused; or the first of them is read as if it were alone.
 //! 9. Some entries are not served whatever their bytes: encrypted, special files, bad names.
 //! 10. Nothing is followed and nothing is allocated on an archive's word (nothing to refuse here).
 //!
@@ -31,7 +31,7 @@ mod central;
 mod entry;
 mod lookup;
 
-pub use lookup::{Found, display_name, find};
+pub use lookup::{Found, display_name, find, find_by};
 
 /// The reason for which an entry of any method but stored and deflate is refused here.
 ///
@@ -45,6 +45,15 @@ pub struct OracleRefusal {
     pub rule: u8,
     /// What broke it, for people.
     pub reason: &'static str,
+}
+
+/// What rule 8 says of files of one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duplicates {
+    /// All are refused.
+    Refuse,
+    /// All are refused but the first in the central directory.
+    First,
 }
 
 /// One central directory header and what became of it.
@@ -75,14 +84,26 @@ pub struct OracleEntry {
 /// # Errors
 /// The rule by which the archive as a whole is refused.
 pub fn read(bytes: &[u8]) -> Result<Vec<OracleEntry>, OracleRefusal> {
+    read_by(bytes, Duplicates::Refuse)
+}
+
+/// As [`read`], with this choice among files of one name.
+///
+/// # Errors
+/// The rule by which the archive as a whole is refused.
+pub fn read_by(bytes: &[u8], duplicates: Duplicates) -> Result<Vec<OracleEntry>, OracleRefusal> {
     let directory = central::read_directory(bytes)?;
     let neighbours = entry::Neighbours::of(&directory);
     Ok(directory
         .headers
         .iter()
-        .map(|header| OracleEntry {
-            raw_name: header.name.to_vec(),
-            verdict: entry::read_entry(bytes, &directory, &neighbours, header),
+        .enumerate()
+        .map(|(index, header)| {
+            let is_chosen = duplicates == Duplicates::First && neighbours.is_first(index, header);
+            OracleEntry {
+                raw_name: header.name.to_vec(),
+                verdict: entry::read_entry(bytes, &directory, &neighbours, header, is_chosen),
+            }
         })
         .collect())
 }

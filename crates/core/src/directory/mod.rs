@@ -24,6 +24,7 @@ use crate::limits::{Limit, Limits};
 use crate::locate::DirectoryExtent;
 use crate::name;
 use crate::plan::Found;
+use crate::policy::Policy;
 use crate::record::{CentralDirectoryHeader, DIGITAL_SIGNATURE, ExtraFields, UnicodePath};
 use crate::verdict;
 
@@ -215,8 +216,8 @@ impl Directory {
     /// Finds the entry that a name in a request means.
     ///
     /// First the raw name; else the one entry whose raw name without its leading `./` is this; else
-    /// the one whose display name is this. Entries of one raw name are [`Lookup::Found`], the first
-    /// of them, and refused by [`Directory::judge`].
+    /// the one whose display name is this. Of entries of one raw name the first that answers is
+    /// [`Lookup::Found`]; what becomes of it is [`Directory::judge`]'s business too.
     #[must_use]
     pub fn find(&self, name: &[u8]) -> Lookup {
         let hash = self.key.hash(name);
@@ -275,50 +276,76 @@ impl Directory {
     /// # Errors
     /// The first rule that the entry breaks. An entry that passes can still be refused by its local
     /// header, its data descriptor or its data.
-    pub fn judge(&self, entry: &Entry, limits: &Limits) -> Result<(), Refusal> {
+    pub fn judge(&self, entry: &Entry, policy: impl Into<Policy>) -> Result<(), Refusal> {
         let header = self.header(entry);
         let neighbours = self.neighbours(entry, &header);
-        verdict::of_entry(entry, &header, &self.extent, &neighbours, limits)
+        verdict::of_entry(entry, &header, &self.extent, &neighbours, &policy.into())
     }
 
     /// All that is known of an entry without reading its data.
-    pub(crate) fn describe(&self, entry: &Entry, limits: &Limits) -> Found {
+    pub(crate) fn describe(&self, entry: &Entry, policy: &Policy) -> Found {
         let header = self.header(entry);
         let neighbours = self.neighbours(entry, &header);
-        Found::unverified(entry, &header, &self.extent, &neighbours, limits)
+        Found::unverified(entry, &header, &self.extent, &neighbours, policy)
     }
 
     fn neighbours(&self, entry: &Entry, header: &CentralDirectoryHeader<'_>) -> Neighbours {
-        let mut same_name = self.with_raw_name(header.name, self.key.hash(header.name));
-        let is_duplicate = if entry.is_directory {
-            same_name.any(|(other, _)| declares_content(&other))
-        } else {
-            same_name.nth(1).is_some()
-        };
+        let mut namesakes = Namesakes::default();
+        for (other, offset) in self.with_raw_name(header.name, self.key.hash(header.name)) {
+            namesakes.note(&other, offset, offset == entry.header_offset);
+            if namesakes.other.is_some() {
+                break;
+            }
+        }
         let twin = twin_of(header.name);
-        let has_twin = twin
-            .is_some_and(|twin| self.with_raw_name(&twin, self.key.hash(&twin)).next().is_some());
+        let twin = twin.and_then(|twin| {
+            self.with_raw_name(&twin, self.key.hash(&twin)).next().map(|(_, offset)| offset)
+        });
         let start = entry.local_header_offset;
         let shares_header = self.local_header_offsets.as_deref().is_some_and(|offsets| {
             let first = offsets.partition_point(|&offset| offset < start);
             offsets.get(first + 1) == Some(&start)
         });
-        Neighbours { is_duplicate, has_twin, shares_header, boundary: self.boundary(entry) }
+        let Namesakes { is_first, other: namesake, .. } = namesakes;
+        Neighbours { is_first, namesake, twin, shares_header, boundary: self.boundary(entry) }
     }
 }
 
 /// What the other entries of a directory are to one of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Neighbours {
-    /// Rule 8: another has its raw name. An empty directory may be listed any number of times, and
-    /// is a duplicate where one of that name has content.
-    pub(crate) is_duplicate: bool,
-    /// Its [`twin_of`] is an entry.
-    pub(crate) has_twin: bool,
+    /// Whether it is the first of its raw name in the directory.
+    pub(crate) is_first: bool,
+    /// Rule 8: the first other header with its raw name. An empty directory may be listed any
+    /// number of times; where one of that name has content, it is that one.
+    pub(crate) namesake: Option<u32>,
+    /// The header of its [`twin_of`].
+    pub(crate) twin: Option<u32>,
     /// Another has its local header.
     pub(crate) shares_header: bool,
     /// The next local header that is not its own, or the directory.
     pub(crate) boundary: u64,
+}
+
+/// The headers of one raw name as they come in the directory, seen from one of them.
+#[derive(Default)]
+struct Namesakes {
+    is_any: bool,
+    /// Whether the one that is looked at came before all others.
+    is_first: bool,
+    /// See [`Neighbours::namesake`].
+    other: Option<u32>,
+}
+
+impl Namesakes {
+    fn note(&mut self, header: &CentralDirectoryHeader<'_>, offset: u32, is_itself: bool) {
+        self.is_first |= is_itself && !self.is_any;
+        self.is_any = true;
+        let is_directory = header.name.ends_with(b"/");
+        if (is_directory && declares_content(header)) || (!is_directory && !is_itself) {
+            self.other.get_or_insert(offset);
+        }
+    }
 }
 
 /// The name that would make an entry a file and a directory: with a slash more, or without it.
@@ -376,6 +403,14 @@ fn record_at(bytes: &[u8], offset: u32) -> Option<CentralDirectoryHeader<'_>> {
 /// Whether the entry has content, as far as its header says.
 fn declares_content(header: &CentralDirectoryHeader<'_>) -> bool {
     declared_uncompressed_size(header) != 0
+}
+
+/// Whether two entries of one raw name are more than one empty directory listed again.
+pub(crate) fn conflict(
+    one: &CentralDirectoryHeader<'_>,
+    other: &CentralDirectoryHeader<'_>,
+) -> bool {
+    !one.name.ends_with(b"/") || declares_content(one) || declares_content(other)
 }
 
 /// Counts the records of this one's name, for a table that has many of them.

@@ -1,19 +1,18 @@
 //! Finds one entry by going through the directory once, without an index.
 //!
 //! The answers are those of [`Directory::find`](super::Directory::find) and of the rules that follow
-//! it; only [`Limits::index_len`] has no meaning here. A second time through is needed where the
-//! records do not stand in the order of the files before the entry, and where it is found by another
-//! name than its own.
+//! it; only [`Limits::index_len`](crate::Limits::index_len) has no meaning here. A second time
+//! through is needed where the records do not stand in the order of the files before the entry, and
+//! where it is found by another name than its own.
 
 use super::{
-    AliasStep, Neighbours, check_count, declares_content, each_record, may_have_alias, record_at,
-    twin_of,
+    AliasStep, Namesakes, Neighbours, check_count, each_record, may_have_alias, record_at, twin_of,
 };
 use crate::entry::{Entry, local_header_offset};
 use crate::error::{Error, Refusal};
-use crate::limits::Limits;
 use crate::locate::DirectoryExtent;
 use crate::plan::Found;
+use crate::policy::Policy;
 use crate::record::CentralDirectoryHeader;
 
 /// Finds the entry that a name in a request means, in a directory's bytes.
@@ -21,7 +20,7 @@ pub(crate) fn find_in(
     extent: &DirectoryExtent,
     bytes: &[u8],
     name: &[u8],
-    limits: &Limits,
+    policy: &Policy,
 ) -> Result<Option<Found>, Error> {
     check_count(bytes, extent)?;
     let twin = twin_of(name);
@@ -35,7 +34,7 @@ pub(crate) fn find_in(
         } else if raw.is_none() {
             aliases.note(header, header_offset, |offset| record_at(bytes, offset));
         }
-        around.note(header, local_header_offset(header, extent), is_answer);
+        around.note(header, header_offset, local_header_offset(header, extent), is_answer);
     })?;
     let found = match raw {
         Some(offset) => Some(offset),
@@ -52,11 +51,11 @@ pub(crate) fn find_in(
         around.own = Some(entry.local_header_offset);
         each_record(bytes, extent, |other, other_offset| {
             let local = local_header_offset(other, extent);
-            around.note(other, local, other_offset == offset);
+            around.note(other, other_offset, local, other_offset == offset);
         })?;
     }
-    let neighbours = around.neighbours(&entry, extent);
-    Ok(Some(Found::unverified(&entry, &header, extent, &neighbours, limits)))
+    let neighbours = around.neighbours(extent);
+    Ok(Some(Found::unverified(&entry, &header, extent, &neighbours, policy)))
 }
 
 /// The records that answer to a name in the second and third step of a lookup.
@@ -113,10 +112,9 @@ impl<'n> Aliases<'n> {
 struct Around<'n> {
     name: &'n [u8],
     twin: Option<&'n [u8]>,
-    /// Records of the entry's name, itself among them, and whether one of them has content.
-    same_name: u64,
-    same_name_with_content: bool,
-    has_twin: bool,
+    namesakes: Namesakes,
+    /// The header of the twin.
+    twin_offset: Option<u32>,
     /// Where the entry's local header is, once that is known.
     own: Option<u64>,
     /// The greatest offset of a local header before it was known.
@@ -133,9 +131,8 @@ impl<'n> Around<'n> {
         Self {
             name,
             twin,
-            same_name: 0,
-            same_name_with_content: false,
-            has_twin: false,
+            namesakes: Namesakes::default(),
+            twin_offset: None,
             own: None,
             greatest: None,
             is_conclusive: true,
@@ -145,12 +142,19 @@ impl<'n> Around<'n> {
     }
 
     #[inline]
-    fn note(&mut self, header: &CentralDirectoryHeader<'_>, local: u64, is_itself: bool) {
+    fn note(
+        &mut self,
+        header: &CentralDirectoryHeader<'_>,
+        header_offset: u32,
+        local: u64,
+        is_itself: bool,
+    ) {
         if header.name == self.name {
-            self.same_name += 1;
-            self.same_name_with_content |= declares_content(header);
+            self.namesakes.note(header, header_offset, is_itself);
         }
-        self.has_twin |= self.twin == Some(header.name);
+        if self.twin == Some(header.name) {
+            self.twin_offset.get_or_insert(header_offset);
+        }
         match self.own {
             _ if is_itself => {
                 self.is_conclusive = self.greatest.is_none_or(|greatest| greatest < local);
@@ -162,14 +166,11 @@ impl<'n> Around<'n> {
         }
     }
 
-    fn neighbours(&self, entry: &Entry, extent: &DirectoryExtent) -> Neighbours {
+    fn neighbours(&self, extent: &DirectoryExtent) -> Neighbours {
         Neighbours {
-            is_duplicate: if entry.is_directory {
-                self.same_name_with_content
-            } else {
-                self.same_name > 1
-            },
-            has_twin: self.has_twin,
+            is_first: self.namesakes.is_first,
+            namesake: self.namesakes.other,
+            twin: self.twin_offset,
             shares_header: self.shares_header,
             boundary: self.next.min(extent.extent.start),
         }

@@ -4,14 +4,16 @@
 //! archive was stored (each entry's verdict, where its data starts, whether it is text) is not
 //! learnt again. It is bound to the archive by SHA-256, length and time of modification. A sidecar
 //! that is lost, damaged or of another archive costs only that knowledge: the archive's entries are
-//! unverified again.
+//! unverified again. So does one whose verdicts rest on another choice among entries of one name
+//! ([`Duplicates`](crate::Duplicates)) than the archive is read under, where it has such entries.
 //!
-//! # Format, version 2
+//! # Format, version 3
 //! Pages of 4,096 bytes: 4,092 of content, then a CRC-32 over the page's number (8 bytes) and its
 //! content. All numbers are little-endian. Page 0 is the header: magic, version, section count, the
 //! archive's SHA-256, length and time of modification, the hash key, the directory's extent, base
-//! and end record, the count of entries; then the section table. A section is an array of items of
-//! one size that starts on a page of its own; no item crosses a page. Unknown sections are skipped.
+//! and end record, the count of entries, the choice among entries of one name (0: there are none,
+//! 1: refused, 2: the first); then the section table. A section is an array of items of one size
+//! that starts on a page of its own; no item crosses a page. Unknown sections are skipped.
 //!
 //! | id | section | item |
 //! |---|---|---|
@@ -49,7 +51,7 @@ pub use write::write;
 /// The first eight bytes; the line end catches a transfer in text mode.
 const MAGIC: [u8; 8] = *b"EWSIDE\r\n";
 /// The version of the format.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The sections' numbers.
 mod section {
@@ -58,6 +60,21 @@ mod section {
     pub(super) const SORTED: u32 = 3;
     pub(super) const FACTS: u32 = 4;
     pub(super) const REFUSALS: u32 = 5;
+}
+
+/// What the header says of the choice among entries of one name.
+mod choice {
+    use crate::policy::Duplicates;
+
+    /// No verdict depends on it.
+    pub(super) const NONE: u64 = 0;
+
+    pub(super) fn of(duplicates: Duplicates) -> u64 {
+        match duplicates {
+            Duplicates::Refuse => 1,
+            Duplicates::First => 2,
+        }
+    }
 }
 
 /// Bytes of a slot or of an item of the sorted permutation: two 32-bit numbers.

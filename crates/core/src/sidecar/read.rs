@@ -4,11 +4,12 @@ use std::fmt;
 use std::io;
 
 use super::page::{self, CONTENT_LEN, PAGE_LEN, items_per_page};
-use super::{Binding, FACT_LEN, MAGIC, PAIR_LEN, REFUSAL_LEN, VERSION, section, standing};
+use super::{Binding, FACT_LEN, MAGIC, PAIR_LEN, REFUSAL_LEN, VERSION, choice, section, standing};
 use crate::directory::HashKey;
 use crate::error::{Record, Refusal, Rule};
-use crate::limits::{Limit, Limits};
+use crate::limits::Limit;
 use crate::plan::Standing;
+use crate::policy::Policy;
 use crate::source::ReadAt;
 use crate::window::Extent;
 
@@ -45,7 +46,8 @@ pub enum SidecarError {
     Unknown,
     /// It belongs to another archive, or to this one before it was changed.
     Foreign,
-    /// It refuses an entry that the limits or the methods of today may let pass.
+    /// It refuses an entry that the limits or the methods of today may let pass, or its verdicts
+    /// rest on another choice among entries of one name.
     Outdated,
     /// A page's CRC-32 is wrong, or its content contradicts itself.
     Damaged {
@@ -61,7 +63,9 @@ impl fmt::Display for SidecarError {
         match self {
             Self::Unknown => f.write_str("not a sidecar of a known version"),
             Self::Foreign => f.write_str("the sidecar belongs to another archive"),
-            Self::Outdated => f.write_str("the sidecar was made under other limits or methods"),
+            Self::Outdated => {
+                f.write_str("the sidecar was made under another policy or with other methods")
+            }
             Self::Damaged { page } => write!(f, "page {page} of the sidecar is damaged"),
             Self::Read(kind) => write!(f, "cannot read the sidecar: {kind}"),
         }
@@ -83,20 +87,28 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 }
 
 impl<S: ReadAt> Sidecar<S> {
-    /// Holds the decoders of the entries that are found to these limits, instead of the default
-    /// ones.
-    ///
-    /// Looking up an entry that was refused under a lower limit is [`SidecarError::Outdated`] then.
-    #[must_use]
-    pub fn within(self, limits: &Limits) -> Self {
-        Self { decoder_memory: limits.decoder_memory, ..self }
-    }
-
-    /// Reads the header page and holds it to the archive.
+    /// Reads the header page and holds it to the archive, under the default [`Policy`].
     ///
     /// # Errors
     /// [`SidecarError`] where it cannot be used for this archive.
     pub fn open(source: S, binding: &Binding) -> Result<Self, SidecarError> {
+        Self::open_within(source, binding, Policy::default())
+    }
+
+    /// Reads the header page and holds it to the archive, and the decoders of the entries that are
+    /// found to the policy's limits.
+    ///
+    /// Looking up an entry that was refused under a lower limit is [`SidecarError::Outdated`] then.
+    ///
+    /// # Errors
+    /// [`SidecarError`] where it cannot be used for this archive; [`SidecarError::Outdated`] where
+    /// the policy would choose otherwise among entries of one name, and there are such.
+    pub fn open_within(
+        source: S,
+        binding: &Binding,
+        policy: impl Into<Policy>,
+    ) -> Result<Self, SidecarError> {
+        let policy = policy.into();
         let mut page = [0; PAGE_LEN];
         let read_len = read_page(&source, 0, &mut page)?;
         if read_len < PAGE_LEN || page[..8] != MAGIC || u32_at(&page, 8) != VERSION {
@@ -117,7 +129,7 @@ impl<S: ReadAt> Sidecar<S> {
             base_offset: u64_at(header, 88),
             end_record_offset: u64_at(header, 96),
             entries: u64_at(header, 104),
-            decoder_memory: Limits::default().decoder_memory,
+            decoder_memory: policy.limits.decoder_memory,
             names: Section::default(),
             aliases: Section::default(),
             sorted: Section::default(),
@@ -125,8 +137,12 @@ impl<S: ReadAt> Sidecar<S> {
             refusals: Section::default(),
             source,
         };
+        let made_under = u64_at(header, 112);
+        if made_under != choice::NONE && made_under != choice::of(policy.duplicates) {
+            return Err(SidecarError::Outdated);
+        }
         let sections = u32_at(header, 12) as usize;
-        for at in (0..sections).map(|number| 112 + 24 * number) {
+        for at in (0..sections).map(|number| 120 + 24 * number) {
             if at + 24 > CONTENT_LEN {
                 return Err(damaged);
             }

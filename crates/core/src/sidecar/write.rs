@@ -1,21 +1,28 @@
 //! Writes a sidecar.
 
 use super::page::{self, PAGE_LEN, items_per_page};
-use super::{Binding, FACT_LEN, MAGIC, PAIR_LEN, REFUSAL_LEN, VERSION, section, standing};
+use super::{Binding, FACT_LEN, MAGIC, PAIR_LEN, REFUSAL_LEN, VERSION, choice, section, standing};
 use crate::directory::{
-    Directory, EMPTY_SLOT, HashKey, enough_of_alias, enough_of_name, for_each_alias, free_slot,
-    slot_value, slots_for,
+    Directory, EMPTY_SLOT, HashKey, conflict, enough_of_alias, enough_of_name, for_each_alias,
+    free_slot, slot_value, slots_for,
 };
 use crate::error::Refusal;
 use crate::limits::Limit;
 use crate::plan::Standing;
+use crate::policy::Duplicates;
 
-/// The sidecar of an archive: `standings` are those of its entries, in the directory's order.
+/// The sidecar of an archive: `standings` are those of its entries, in the directory's order, as
+/// they are where entries of one name are treated as `duplicates` says.
 ///
 /// # Panics
 /// Where there is not one standing for each entry, or one is [`Standing::Unverified`].
 #[must_use]
-pub fn write(directory: &Directory, binding: &Binding, standings: &[Standing]) -> Vec<u8> {
+pub fn write(
+    directory: &Directory,
+    binding: &Binding,
+    standings: &[Standing],
+    duplicates: Duplicates,
+) -> Vec<u8> {
     assert_eq!(standings.len(), directory.len());
     let key = HashKey::random();
     let mut names = Pairs::table(directory.len() as u64);
@@ -35,6 +42,11 @@ pub fn write(directory: &Directory, binding: &Binding, standings: &[Standing]) -
         aliases.insert(hash, record_offset, ordinal, enough);
     }
     sorted.sort_unstable();
+    let has_duplicates = sorted.windows(2).any(|pair| {
+        let headers = || directory.header_at(pair[0].1).zip(directory.header_at(pair[1].1));
+        pair[0].0 == pair[1].0 && headers().is_some_and(|(one, other)| conflict(&one, &other))
+    });
+    let choice = if has_duplicates { choice::of(duplicates) } else { choice::NONE };
 
     let mut refusals = Vec::new();
     let facts = standings.iter().flat_map(|standing| fact(standing, &mut refusals)).collect();
@@ -45,13 +57,14 @@ pub fn write(directory: &Directory, binding: &Binding, standings: &[Standing]) -
         (section::FACTS, FACT_LEN, facts),
         (section::REFUSALS, REFUSAL_LEN, refusals),
     ];
-    lay_out(directory, binding, key, &sections)
+    lay_out(directory, binding, key, choice, &sections)
 }
 
 fn lay_out(
     directory: &Directory,
     binding: &Binding,
     key: HashKey,
+    choice: u64,
     sections: &[(u32, usize, Vec<u8>)],
 ) -> Vec<u8> {
     let extent = directory.extent();
@@ -69,6 +82,7 @@ fn lay_out(
         extent.base_offset,
         extent.end_record_offset,
         directory.len() as u64,
+        choice,
     ] {
         header.extend_from_slice(&number.to_le_bytes());
     }

@@ -75,6 +75,11 @@ impl Subset {
         let mut previous = Bytes::new();
         for index in selected {
             let found = entries.found(index.into())?;
+            // The first of a name is the one that a lookup finds: an empty directory, which may be
+            // listed any number of times, or a file that is served though others have its name.
+            if !places.is_empty() && previous == found.raw_name {
+                continue;
+            }
             let refused =
                 |refusal| SubsetError::Refused { raw_name: found.raw_name.clone(), refusal };
             let data_offset = match found.standing {
@@ -87,10 +92,6 @@ impl Subset {
                     })?
                 }
             };
-            // Empty directories may be listed any number of times; once is enough.
-            if !places.is_empty() && previous == found.raw_name {
-                continue;
-            }
             // Below 2^32: at most 28 bytes longer than a record of a directory below 2^28.
             let record_offset = directory.len() as u32;
             let original = entries.header(index.into())?;

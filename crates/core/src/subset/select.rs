@@ -9,6 +9,7 @@ use globset::{Glob, GlobBuilder, GlobSetBuilder};
 
 use super::SubsetError;
 use crate::name;
+use crate::plan::Standing;
 use crate::sorted::{SortedEntries, prefix_range, raw_prefixes};
 
 /// The characters that make a pattern a glob where no entry and no directory has its name.
@@ -22,7 +23,8 @@ const GLOB_WORK_BOUND: u64 = 1 << 28;
 
 /// The indexes of the entries that the patterns select, ascending, each once.
 ///
-/// A pattern is, whichever it is first: the name of a file, as a lookup has it; a directory, with a
+/// A pattern is, whichever it is first: the name of a file, as a lookup has it, which of entries of
+/// one raw name is the first; a directory, with a
 /// slash at its end or without, which means all that lies below it and its own entry; a glob over
 /// whole raw names, their `./` and its own left out. In a glob `*` and `?` stay within a segment,
 /// `**` does not, `[a-z]` and `{a,b}` are as in a shell, and a backslash takes a character as it
@@ -70,12 +72,13 @@ fn select_file<E: SortedEntries>(
     let found = entries.find(pattern).map_err(|error| SubsetError::of_lookup(error, pattern))?;
     if let Some(found) = found.filter(|found| !found.entry.is_directory) {
         // Longer names with this prefix follow the name itself.
-        let range = prefix_range(entries, &found.raw_name)?;
-        for index in range {
-            if entries.header(index)?.name != found.raw_name {
-                break;
+        let Some(first) = prefix_range(entries, &found.raw_name)?.next() else { return Ok(()) };
+        match found.standing {
+            // A later one of its raw name, found by a display name that is its alone.
+            Standing::Bad(refusal) if entries.found(first)?.entry != found.entry => {
+                return Err(SubsetError::Refused { raw_name: found.raw_name, refusal });
             }
-            selected.push(index as u32);
+            _ => selected.push(first as u32),
         }
     }
     Ok(())
@@ -244,7 +247,7 @@ mod tests {
             ("a directory without its ./", &["dot"], &[b"./dot/x"]),
             ("a displayed file", &["\u{e9}/\u{e9}.txt"], &[b"\x82/\x82.txt"]),
             ("a displayed directory", &["\u{e9}"], &[b"\x82/\x82.txt"]),
-            ("two of one name", &["twice"], &[b"twice", b"twice"]),
+            ("two of one name", &["twice"], &[b"twice"]),
             ("a name with glob characters", &["[1].txt"], &[b"[1].txt"]),
             ("another", &["z*z"], &[b"z*z"]),
             ("in a segment", &["*.txt"], &[b"./y.txt", b"[1].txt", b"a.txt", b"docs.txt"]),

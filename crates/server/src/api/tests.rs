@@ -90,7 +90,7 @@ impl Folder {
                 store: &store,
                 catalog: app.catalog(),
                 runtime: &control,
-                limits: Limits::default(),
+                policy: Limits::default().into(),
             };
             let target = PushTarget {
                 project: &"group/app".parse().unwrap(),

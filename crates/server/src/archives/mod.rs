@@ -19,7 +19,7 @@ mod selection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use entryway::{Error, Limits, Refusal};
+use entryway::{Error, Policy, Refusal};
 use moka::sync::Cache;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -85,7 +85,7 @@ pub struct Archives {
 
 struct Shared {
     store: Store,
-    limits: Limits,
+    policy: Policy,
     /// Where background work runs.
     control: Handle,
     open: Cache<Sha256Digest, Arc<OpenArchive>>,
@@ -105,9 +105,14 @@ struct Shared {
 type EntryKey = Box<[u8]>;
 
 impl Archives {
-    /// Archives of `store`, with background work on `control`.
+    /// Archives of `store`, read under `policy`, with background work on `control`.
     #[must_use]
-    pub fn new(store: Store, limits: Limits, bounds: CacheBounds, control: Handle) -> Self {
+    pub fn new(
+        store: Store,
+        policy: impl Into<Policy>,
+        bounds: CacheBounds,
+        control: Handle,
+    ) -> Self {
         // Weighed so that either bound alone can fill the cache.
         let unit = bounds.directory_len.div_ceil(bounds.archives.max(1)).max(1);
         let open = Cache::builder()
@@ -130,7 +135,7 @@ impl Archives {
             .build();
         let shared = Shared {
             store,
-            limits,
+            policy: policy.into(),
             control,
             open,
             entries,
@@ -177,7 +182,7 @@ impl Archives {
             }
             let opened = shared.open.try_get_with(sha256, || {
                 let number = shared.next_number();
-                OpenArchive::open(&shared.store, &sha256, &shared.limits, number).map(Arc::new)
+                OpenArchive::open(&shared.store, &sha256, &shared.policy, number).map(Arc::new)
             });
             let open = opened.map_err(|error: Arc<ServeError>| (*error).clone())?;
             if !open.is_verified() {
@@ -259,7 +264,7 @@ impl Shared {
         self: &Arc<Self>,
         damaged: &OpenArchive,
     ) -> Result<Arc<OpenArchive>, ServeError> {
-        let archive = damaged.without_sidecar(&self.limits, self.next_number())?;
+        let archive = damaged.without_sidecar(&self.policy, self.next_number())?;
         damaged.retire();
         let archive = Arc::new(archive);
         self.open.insert(*archive.sha256(), Arc::clone(&archive));

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use entryway::sidecar::{Binding, FindError, Sidecar, SidecarError};
-use entryway::{Archive, Error, FileSource, Found, Limits, ReadAt, Rule, Standing};
+use entryway::{Archive, Error, FileSource, Found, Policy, ReadAt, Rule, Standing};
 use entryway_http::{EntityTag, EntryHeaders, RangeSupport, RepresentationMetadata, attachment};
 use http::HeaderValue;
 
@@ -49,7 +49,7 @@ impl OpenArchive {
     pub(super) fn open(
         store: &Store,
         sha256: &Sha256Digest,
-        limits: &Limits,
+        policy: &Policy,
         number: u64,
     ) -> Result<Self, ServeError> {
         let store_error = |error| ServeError::Store(std::sync::Arc::new(error));
@@ -62,11 +62,11 @@ impl OpenArchive {
             len: ReadAt::len(&source),
             modified_nanos: source.modified_nanos(),
         };
-        let index = match open_sidecar(store, sha256, &binding).map_err(store_error)? {
-            Ok(sidecar) => Index::Sidecar(Box::new(sidecar.within(limits))),
+        let index = match open_sidecar(store, sha256, &binding, policy).map_err(store_error)? {
+            Ok(sidecar) => Index::Sidecar(Box::new(sidecar)),
             Err(was_verified) => {
                 let archive =
-                    Archive::open_within(source.clone(), *limits).map_err(ServeError::Archive)?;
+                    Archive::open_within(source.clone(), *policy).map_err(ServeError::Archive)?;
                 Index::Directory { archive: Box::new(archive), was_verified }
             }
         };
@@ -74,9 +74,9 @@ impl OpenArchive {
     }
 
     /// The same file, as if it had no sidecar. Reads; for a blocking thread.
-    pub(super) fn without_sidecar(&self, limits: &Limits, number: u64) -> Result<Self, ServeError> {
+    pub(super) fn without_sidecar(&self, policy: &Policy, number: u64) -> Result<Self, ServeError> {
         let archive =
-            Archive::open_within(self.source.clone(), *limits).map_err(ServeError::Archive)?;
+            Archive::open_within(self.source.clone(), *policy).map_err(ServeError::Archive)?;
         let index = Index::Directory { archive: Box::new(archive), was_verified: false };
         Ok(Self::with_index(self.source.clone(), self.sha256, index, number))
     }
@@ -211,6 +211,7 @@ fn open_sidecar(
     store: &Store,
     sha256: &Sha256Digest,
     binding: &Binding,
+    policy: &Policy,
 ) -> Result<Result<Sidecar<FileSource>, bool>, StoreError> {
     let log = |error: &dyn std::fmt::Display| {
         tracing::error!(%sha256, %error, "cannot use a sidecar");
@@ -227,9 +228,13 @@ fn open_sidecar(
     };
     let opened = FileSource::new(file)
         .map_err(|error| SidecarError::Read(error.kind()))
-        .and_then(|source| Sidecar::open(source, binding));
+        .and_then(|source| Sidecar::open_within(source, binding, policy));
     Ok(opened.map_err(|error| {
-        log(&error);
+        match &error {
+            // Good for its time: a flag was changed since.
+            SidecarError::Outdated => tracing::info!(%sha256, %error, "makes a sidecar anew"),
+            error => log(error),
+        }
         error == SidecarError::Foreign
     }))
 }

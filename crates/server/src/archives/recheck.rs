@@ -138,7 +138,7 @@ fn recheck(shared: &Shared, sha256: &Sha256Digest, is_large: bool) -> Result<Tur
     let file = shared.store.open_blob(sha256)?.ok_or(RecheckError::Lost)?;
     let source = FileSource::new(file)?;
     // Why an archive cannot be opened is said once it is known whether it is the one that was stored.
-    let content_size = Archive::open_within(source.clone(), shared.limits)
+    let content_size = Archive::open_within(source.clone(), shared.policy)
         .map_or(0, |archive| declared_content_size(&archive));
     if content_size > CONTENT_SIZE_MAX {
         return Err(RecheckError::Vast(content_size));
@@ -150,7 +150,7 @@ fn recheck(shared: &Shared, sha256: &Sha256Digest, is_large: bool) -> Result<Tur
     if actual != *sha256 {
         return Err(RecheckError::Damaged(actual));
     }
-    let verified = verification::verify(source.clone(), &shared.limits, &mut |_| {})?;
+    let verified = verification::verify(source.clone(), &shared.policy, &mut |_| {})?;
     shared.store.publish_sidecar(sha256, &verified.sidecar(sha256, &source))?;
     // Removed meanwhile, with the sidecar that it had then.
     if shared.store.open_blob(sha256)?.is_none() {
@@ -163,10 +163,10 @@ fn recheck(shared: &Shared, sha256: &Sha256Digest, is_large: bool) -> Result<Tur
 /// Bytes of content that a verification decodes at most: what the entries declare, but for those
 /// whose headers refuse them.
 fn declared_content_size<S>(archive: &Archive<S>) -> u64 {
-    let (directory, limits) = (archive.directory(), archive.limits());
+    let (directory, policy) = (archive.directory(), archive.policy());
     directory
         .entries()
-        .filter(|entry| directory.judge(entry, limits).is_ok())
+        .filter(|entry| directory.judge(entry, policy).is_ok())
         .fold(0, |sum, entry| sum.saturating_add(entry.declared_uncompressed_size))
 }
 

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use entryway::{Archive, FileSource, Limits};
+use entryway::{Archive, FileSource, Policy};
 
 use super::error::CliError;
-use super::limits::LimitArguments;
+use super::policy::PolicyArguments;
 use crate::reply::is_unseen;
 
 /// The archive that a command reads.
@@ -17,12 +17,12 @@ pub(super) struct ArchiveArgument {
     #[arg(value_name = "ARCHIVE")]
     pub(super) path: PathBuf,
     #[command(flatten)]
-    limits: LimitArguments,
+    policy: PolicyArguments,
 }
 
 impl ArchiveArgument {
     pub(super) fn open(&self) -> Result<Archive<FileSource>, CliError> {
-        Archive::open_within(self.source()?, self.limits())
+        Archive::open_within(self.source()?, self.policy())
             .map_err(|error| CliError::archive(&self.path, error))
     }
 
@@ -32,8 +32,8 @@ impl ArchiveArgument {
             .map_err(|error| CliError::Open { path: self.path.clone(), error })
     }
 
-    pub(super) fn limits(&self) -> Limits {
-        self.limits.limits()
+    pub(super) fn policy(&self) -> Policy {
+        self.policy.policy()
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
         error => CliError::archive(path, error),
     };
     let source = arguments.archive.source()?;
-    let found = find_one(&source, arguments.entry.as_bytes(), &arguments.archive.limits())
+    let found = find_one(&source, arguments.entry.as_bytes(), arguments.archive.policy())
         .map_err(failed)?
         .ok_or_else(|| CliError::NoSuchEntry { path: path.to_owned(), name: name() })?;
     if found.entry.is_directory {

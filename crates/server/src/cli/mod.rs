@@ -6,6 +6,7 @@ mod error;
 mod limits;
 mod log;
 mod ls;
+mod policy;
 mod projects;
 mod push;
 mod quickstart;

@@ -108,7 +108,7 @@ fn store(folder: &Folder, archive: &Path, arguments: &Arguments) -> Result<Inges
         store: &folder.store,
         catalog: &folder.catalog,
         runtime: folder.runtime.handle(),
-        limits: arguments.tuning.limits.limits(),
+        policy: arguments.tuning.policy.policy(),
     };
     Ok(intake.ingest(archive, &target, None, None, &mut |_| {})?)
 }

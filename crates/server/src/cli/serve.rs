@@ -14,8 +14,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::error::CliError;
-use super::limits::LimitArguments;
 use super::log::{self, LogFormat};
+use super::policy::PolicyArguments;
 use super::sweeper;
 use super::terms::TermArguments;
 use crate::api::App;
@@ -89,7 +89,7 @@ pub(super) struct Tuning {
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     external_url: Option<http::Uri>,
     #[command(flatten)]
-    pub(super) limits: LimitArguments,
+    pub(super) policy: PolicyArguments,
     #[command(flatten)]
     terms: TermArguments,
 }
@@ -114,7 +114,7 @@ fn parse_count(text: &str) -> Result<usize, String> {
 impl Tuning {
     /// What no single flag can tell.
     fn check(&self) -> Result<(), CliError> {
-        let (all, one) = (self.decoder_memory, self.limits.max_decoder_memory);
+        let (all, one) = (self.decoder_memory, self.policy.limits.max_decoder_memory);
         if all < one {
             let why = format!(
                 "--decoder-memory {all} is less than --max-decoder-memory {one}: no entry that asks \
@@ -177,8 +177,9 @@ impl Folder {
         let Self { store, catalog, runtime, _lock: lock } = self;
         let catalog = Arc::new(catalog);
         let control = runtime.handle();
-        let limits = tuning.limits.limits();
-        let archives = Archives::new(store, limits, tuning.cache_bounds(shares), control.clone());
+        let limits = tuning.policy.limits();
+        let policy = tuning.policy.policy();
+        let archives = Archives::new(store, policy, tuning.cache_bounds(shares), control.clone());
         let lock = Arc::new(lock);
         let terms = tuning.terms.terms(limits);
         let access_log = tuning.access_log;

@@ -20,14 +20,17 @@ pub(super) struct Neighbours<'a> {
 struct Names {
     files: usize,
     directories: usize,
+    /// Where the first of them stands in the directory.
+    first: usize,
 }
 
 impl<'a> Neighbours<'a> {
     pub(super) fn of(directory: &Directory<'a>) -> Self {
         let mut names: BTreeMap<&[u8], Names> = BTreeMap::new();
         let mut local_headers = BTreeMap::new();
-        for header in &directory.headers {
-            let names = names.entry(header.name).or_default();
+        for (index, header) in directory.headers.iter().enumerate() {
+            let new = Names { first: index, ..Names::default() };
+            let names = names.entry(header.name).or_insert(new);
             let size = resolve_central(header).map(|(values, _)| values[0]);
             if is_directory(header.name) && size == Ok(0) {
                 names.directories += 1;
@@ -41,16 +44,23 @@ impl<'a> Neighbours<'a> {
         Self { names, local_headers }
     }
 
+    /// Whether the header at `index` is the first of its name.
+    pub(super) fn is_first(&self, index: usize, header: &CentralHeader<'_>) -> bool {
+        self.names.get(header.name).is_some_and(|names| names.first == index)
+    }
+
     fn is_listed(&self, name: &[u8]) -> bool {
         self.names.contains_key(name)
     }
 }
 
+/// Reads one entry; `is_chosen` where it may have its name although others have it too.
 pub(super) fn read_entry(
     bytes: &[u8],
     directory: &Directory<'_>,
     neighbours: &Neighbours<'_>,
     header: &CentralHeader<'_>,
+    is_chosen: bool,
 ) -> Result<Vec<u8>, OracleRefusal> {
     check_name(header)?;
     check_kind(header)?;
@@ -64,7 +74,8 @@ pub(super) fn read_entry(
 
     // Rule 8, and its cousin in rule 9.
     let names = neighbours.names.get(header.name).copied().unwrap_or_default();
-    if names.files > 1 || (names.files > 0 && names.directories > 0) {
+    let is_listed_twice = names.files > 1 || (names.files > 0 && names.directories > 0);
+    if is_listed_twice && !is_chosen {
         return refuse(8, "the name stands twice");
     }
     let twin_is_listed = match header.name.strip_suffix(b"/") {

@@ -2,7 +2,7 @@
 
 use super::central::{CentralHeader, read_directory};
 use super::entry::extra_fields;
-use super::{OracleEntry, OracleRefusal, read, u32_at};
+use super::{Duplicates, OracleEntry, OracleRefusal, read_by, u32_at};
 
 /// What a lookup comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,15 @@ pub enum Found {
 /// # Errors
 /// The rule by which the archive as a whole is refused.
 pub fn find(bytes: &[u8], name: &[u8]) -> Result<Found, OracleRefusal> {
+    find_by(bytes, name, Duplicates::Refuse)
+}
+
+/// As [`find`], with this choice among files of one name: with [`Duplicates::First`] several
+/// candidates of one raw name are one, the first of them.
+///
+/// # Errors
+/// The rule by which the archive as a whole is refused.
+pub fn find_by(bytes: &[u8], name: &[u8], duplicates: Duplicates) -> Result<Found, OracleRefusal> {
     let directory = read_directory(bytes)?;
     let steps: [&dyn Fn(&CentralHeader<'_>) -> bool; 3] = [
         &|header| header.name == name,
@@ -30,10 +39,16 @@ pub fn find(bytes: &[u8], name: &[u8]) -> Result<Found, OracleRefusal> {
         &|header| display_name(header.name, header.extra).as_bytes() == name,
     ];
     for step in steps {
-        let mut matching = (0..directory.headers.len()).filter(|&i| step(&directory.headers[i]));
-        match (matching.next(), matching.next()) {
+        let all = 0..directory.headers.len();
+        let mut matching: Vec<usize> = all.filter(|&i| step(&directory.headers[i])).collect();
+        if duplicates == Duplicates::First {
+            matching.dedup_by_key(|i| directory.headers[*i].name);
+        }
+        match (matching.first(), matching.get(1)) {
             (None, _) => {}
-            (Some(index), None) => return Ok(Found::Entry(read(bytes)?.swap_remove(index))),
+            (Some(&index), None) => {
+                return Ok(Found::Entry(read_by(bytes, duplicates)?.swap_remove(index)));
+            }
             (Some(_), Some(_)) => return Ok(Found::Ambiguous),
         }
     }

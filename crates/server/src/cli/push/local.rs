@@ -24,8 +24,8 @@ pub(super) fn push(
         job,
         pipeline: arguments.pipeline.map(PipelineId),
     };
-    let limits = arguments.limits.limits();
-    let intake = Intake { store: &store, catalog: &catalog, runtime: runtime.handle(), limits };
+    let policy = arguments.policy.policy();
+    let intake = Intake { store: &store, catalog: &catalog, runtime: runtime.handle(), policy };
     let expire_in = arguments.expire_in.as_ref().map(|said| said.meaning);
     let mut staged = |stage| match stage {
         Stage::Receiving { received_len, len } => progress("storing", received_len, len),

@@ -18,7 +18,7 @@ pub(super) use self::client::RemoteError;
 use self::client::ServerUrl;
 use super::complain;
 use super::error::CliError;
-use super::limits::LimitArguments;
+use super::policy::PolicyArguments;
 use super::verify::{EntryVerdict, print_json};
 use crate::announcement::ingest::PIPELINE_STATUSES;
 use crate::catalog::{PipelineStatus, ProjectPath, Visibility};
@@ -94,7 +94,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    limits: LimitArguments,
+    policy: PolicyArguments,
 }
 
 /// The states that a pipeline can be announced in, over HTTP and here.
