@@ -9,11 +9,13 @@ mod harness;
 mod indexed;
 mod sample;
 
+mod advice;
 mod bad_input;
 mod canary;
 mod commands;
 mod corrupted;
 mod download_by_curl;
+mod duplicates;
 mod gitlab_behaviour;
 mod http_semantics;
 mod methods;

@@ -352,9 +352,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rule, record, offset, declared, actual, limit } = self;
         match rule {
-            Rule::NoEndRecord => {
-                f.write_str("no end of central directory record fits the end of the file")
-            }
+            Rule::NoEndRecord => f.write_str(
+                "no end of central directory record fits the end of the file: it is no zip \
+                 archive, or its end is missing",
+            ),
             Rule::SecondEndRecord => write!(
                 f,
                 "two end of central directory records end with the file, at {offset} and {actual}: \
@@ -377,13 +378,16 @@ impl fmt::Display for Refusal {
                 "{record} at {offset}: names offset {declared}, but the zip64 record would have to \
                  stand at {actual}, directly before it"
             ),
-            Rule::Zip64Signature => write!(f, "{record} at {offset}: signature missing"),
+            Rule::Zip64Signature => {
+                write!(f, "{record} at {offset}: none stands there, its signature is missing")
+            }
             Rule::Zip64RecordSize => {
-                write!(f, "{record} at {offset}: size {declared} instead of 44")
+                write!(f, "{record} at {offset}: says that it has {declared} bytes instead of 44")
             }
             Rule::Zip64Disagrees => write!(
                 f,
-                "{record} at {offset}: says {actual} where the end record says {declared}"
+                "{record} at {offset}: says {actual} where the end of central directory record \
+                 says {declared}: readers disagree about which one counts"
             ),
             Rule::DirectoryOutside => write!(
                 f,
@@ -392,12 +396,15 @@ impl fmt::Display for Refusal {
             ),
             Rule::AmbiguousBase => write!(
                 f,
-                "{record} at {offset}: the central directory could start at {declared} or at \
-                 {actual}"
+                "{record} at {offset}: the central directory could start at {declared}, where it \
+                 is said to be, or at {actual}, where it would end in the right place"
             ),
-            Rule::DirectoryRecord => write!(f, "{record} at {offset}: not a whole record"),
+            Rule::DirectoryRecord => write!(
+                f,
+                "{record} at {offset}: no whole record stands where the next one has to be"
+            ),
             Rule::EntryCount => {
-                write!(f, "{record} at {offset}: {declared} entries declared, {actual} found")
+                write!(f, "{record} at {offset}: {declared} entries are declared, {actual} found")
             }
             Rule::DirectoryTrailing => {
                 write!(f, "{record}: {actual} bytes at {offset} belong to no record")
@@ -411,20 +418,31 @@ impl fmt::Display for Refusal {
                 ),
                 None => write!(f, "{record} at {offset}: {actual}, over the limit of {declared}"),
             },
-            Rule::Duplicate => write!(f, "{record} at {offset}: another entry has the same name"),
-            Rule::FileAndDirectory => {
-                write!(f, "{record} at {offset}: the name is a file and a directory")
+            Rule::Duplicate => {
+                write!(f, "{record} at {offset}: another entry, at {actual}, has the same name")
             }
-            Rule::AmbiguousName => f.write_str("the name fits several entries equally well"),
+            Rule::FileAndDirectory => write!(
+                f,
+                "{record} at {offset}: the name is that of a file and of a directory, the other \
+                 one is at {actual}"
+            ),
+            Rule::AmbiguousName => f.write_str(
+                "the name is one under which several entries are shown, and the raw name of none",
+            ),
             Rule::Encrypted => write!(f, "{record} at {offset}: the entry is encrypted"),
-            Rule::Patch => write!(f, "{record} at {offset}: the entry is a patch"),
+            Rule::Patch => {
+                write!(f, "{record} at {offset}: the entry is a patch against another file")
+            }
             Rule::VersionNeeded => write!(
                 f,
-                "{record} at {offset}: needs version {}.{} of the format",
+                "{record} at {offset}: asks for version {}.{} of the format, and 6.3 is the last",
                 declared / 10,
                 declared % 10
             ),
-            Rule::DiskStart => write!(f, "{record} at {offset}: starts on disk {declared}"),
+            Rule::DiskStart => write!(
+                f,
+                "{record} at {offset}: the entry starts on disk {declared} of a split archive"
+            ),
             Rule::UnixMode => write!(
                 f,
                 "{record} at {offset}: Unix mode {declared:06o} is no regular file, directory or \
@@ -444,7 +462,7 @@ impl fmt::Display for Refusal {
             }
             Rule::Method => write!(
                 f,
-                "{record} at {offset}: compression method {} is not supported",
+                "{record} at {offset}: compression method {} is not one that this program decodes",
                 CompressionMethod(*declared as u16)
             ),
             Rule::DirectoryWithData => {
@@ -468,13 +486,16 @@ impl fmt::Display for Refusal {
             }
             Rule::Overlap => write!(
                 f,
-                "{record} at {offset}: reaches to {declared}, into what starts at {actual}"
+                "{record} at {offset}: the entry reaches to {declared}, into what starts at {actual}"
             ),
             Rule::OutsideArchive => write!(
                 f,
-                "{record} at {offset}: local header at {declared}, but the entries end at {actual}"
+                "{record} at {offset}: the local header would be at {declared}, but the entries end at \
+                 {actual}"
             ),
-            Rule::LocalSignature => write!(f, "{record} at {offset}: signature missing"),
+            Rule::LocalSignature => {
+                write!(f, "{record} at {offset}: none stands there, its signature is missing")
+            }
             Rule::LocalName => {
                 write!(f, "{record} at {offset}: carries another name than the directory")
             }
@@ -493,9 +514,11 @@ impl fmt::Display for Refusal {
                 f,
                 "{record} at {offset}: CRC-32 {actual:08x}, but {declared:08x} in the directory"
             ),
-            Rule::Descriptor => {
-                write!(f, "{record} at {offset}: no form of it agrees with the directory")
-            }
+            Rule::Descriptor => write!(
+                f,
+                "{record} at {offset}: none with the sizes and the CRC-32 of the directory stands \
+                 there"
+            ),
             Rule::StoredSizes => write!(
                 f,
                 "{record} at {offset}: stored, but {declared} bytes compressed and {actual} \

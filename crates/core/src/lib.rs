@@ -45,6 +45,7 @@
 //! with `..Limits::default()`.
 #![deny(unsafe_code)] // But in source/mapped.rs.
 
+mod advice;
 mod archive;
 mod decode;
 mod directory;

@@ -3,8 +3,9 @@
 //!
 //! The texts are those of GitLab's API where it has one: `{"message": "..."}`, and `{"error":
 //! "..."}` for parameters and routes. Refusals that depend on an archive or on what lies behind the
-//! server carry a `reason`, a stable word beside the text for people. No text holds a token, a path
-//! of the machine or anything that a client sent but numbers and one character's code point.
+//! server carry a `reason`, a stable word beside the text for people; those of an archive or
+//! an entry also have an `advice`: what to do. No text holds a token, a path of the machine or
+//! anything that a client sent but numbers and one character's code point.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -170,6 +171,17 @@ pub struct EntryRefusal {
     pub label: &'static str,
     /// The rule in words. Names out of the archive may stand in it: it is escaped when written.
     pub text: Cow<'static, str>,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+impl EntryRefusal {
+    /// A refusal of the engine's, with `text` for its words.
+    #[must_use]
+    pub fn new(refusal: &entryway::Refusal, text: impl Into<Cow<'static, str>>) -> Self {
+        let rule = refusal.rule;
+        Self { label: rule.label(), text: text.into(), advice: rule.advice() }
+    }
 }
 
 /// One row of the table: everything that is answered for a failure but what all have in common.
@@ -186,6 +198,7 @@ struct Row {
 enum Body {
     Message { message: Cow<'static, str> },
     Reasoned { message: Cow<'static, str>, reason: &'static str },
+    Advised { message: Cow<'static, str>, reason: &'static str, advice: &'static str },
     Error { error: Cow<'static, str> },
     Scope { error: &'static str, error_description: &'static str, scope: &'static str },
 }
@@ -217,8 +230,8 @@ impl Failure {
             Self::UploadMalformed(rule) => {
                 row(400, rule.label(), message(format!("400 Bad request - {rule}")))
             }
-            Self::ArchiveRefused(EntryRefusal { label, text }) => {
-                row(400, label, reasoned(format!("400 Bad request - {text}"), label))
+            Self::ArchiveRefused(refusal) => {
+                row(400, refusal.label, advised("400 Bad request", refusal))
             }
             Self::ArchiveExists => {
                 row(400, "archive_exists", message("400 Bad request - another archive exists"))
@@ -278,8 +291,8 @@ impl Failure {
                 row(416, "range_not_satisfiable", message("416 Range Not Satisfiable"))
                     .with(CONTENT_RANGE, unsatisfied_range(*complete_len))
             }
-            Self::UnprocessableEntry(EntryRefusal { label, text }) => {
-                row(422, label, reasoned(format!("422 Unprocessable entry - {text}"), label))
+            Self::UnprocessableEntry(refusal) => {
+                row(422, refusal.label, advised("422 Unprocessable entry", refusal))
             }
             Self::TooManyRequests { retry_after } => {
                 row(429, "too_many_requests", message("429 Too Many Requests"))
@@ -342,7 +355,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.row().body {
-            Body::Message { message } | Body::Reasoned { message, .. } => message,
+            Body::Message { message }
+            | Body::Reasoned { message, .. }
+            | Body::Advised { message, .. } => message,
             Body::Error { error } => error,
             Body::Scope { error_description, .. } => error_description,
         })
@@ -421,6 +436,11 @@ fn reasoned(text: impl Into<Cow<'static, str>>, reason: &'static str) -> Body {
     Body::Reasoned { message: text.into(), reason }
 }
 
+fn advised(status: &str, refusal: &EntryRefusal) -> Body {
+    let EntryRefusal { label: reason, text, advice } = refusal;
+    Body::Advised { message: format!("{status} - {text}").into(), reason, advice }
+}
+
 fn error(text: impl Into<Cow<'static, str>>) -> Body {
     Body::Error { error: text.into() }
 }
@@ -496,8 +516,10 @@ pub(crate) mod tests {
 
     pub(crate) fn samples() -> Vec<Sample> {
         use Failure::*;
-        let encrypted = EntryRefusal { label: "encrypted", text: "it is encrypted".into() };
-        let no_end_record = EntryRefusal { label: "no_end_record", text: "no end record".into() };
+        let refusal =
+            |label, text: &'static str, advice| EntryRefusal { label, text: text.into(), advice };
+        let encrypted = refusal("encrypted", "it is encrypted", "Decrypt it.");
+        let no_end_record = refusal("no_end_record", "no end record", "Make it again.");
         vec![
             (
                 ParameterMissing { name: "job" },
@@ -538,7 +560,10 @@ pub(crate) mod tests {
                 ArchiveRefused(no_end_record),
                 400,
                 "no_end_record",
-                r#"{"message":"400 Bad request - no end record","reason":"no_end_record"}"#,
+                concat!(
+                    r#"{"message":"400 Bad request - no end record","#,
+                    r#""reason":"no_end_record","advice":"Make it again."}"#
+                ),
                 &[],
             ),
             (
@@ -669,7 +694,10 @@ pub(crate) mod tests {
                 UnprocessableEntry(encrypted),
                 422,
                 "encrypted",
-                r#"{"message":"422 Unprocessable entry - it is encrypted","reason":"encrypted"}"#,
+                concat!(
+                    r#"{"message":"422 Unprocessable entry - it is encrypted","#,
+                    r#""reason":"encrypted","advice":"Decrypt it."}"#
+                ),
                 &[],
             ),
             (
@@ -857,10 +885,11 @@ pub(crate) mod tests {
             ("others stay", "\u{a0}\u{e9}\u{1f600}", "\u{a0}\u{e9}\u{1f600}"),
         ];
         for (name, text, want) in rows {
-            let refusal = EntryRefusal { label: "ambiguous", text: text.to_owned().into() };
+            let (label, advice) = ("ambiguous", "Rename it.");
+            let refusal = EntryRefusal { label, text: text.to_owned().into(), advice };
             let response = Failure::UnprocessableEntry(refusal).into_response(false);
-            let want =
-                format!(r#"{{"message":"422 Unprocessable entry - {want}","reason":"ambiguous"}}"#);
+            let message = format!(r#""message":"422 Unprocessable entry - {want}""#);
+            let want = format!(r#"{{{message},"reason":"{label}","advice":"{advice}"}}"#);
             assert_eq!(response.body(), want.as_str(), "{name}");
             let parsed: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
             assert_eq!(parsed["message"], format!("422 Unprocessable entry - {text}"), "{name}");

@@ -130,6 +130,7 @@ pub(super) fn select_failure(error: &SelectFailure) -> Failure {
         SelectFailure::TooManyDirectories => Failure::UnprocessableEntry(EntryRefusal {
             label: "too_many_directories",
             text: "the names imply too many directories to list".into(),
+            advice: "Make the archive again with shorter paths, or list a folder of it.",
         }),
         SelectFailure::Subset(error) => match error {
             SubsetError::Nothing { .. } => Failure::FileNotFound,
@@ -137,10 +138,8 @@ pub(super) fn select_failure(error: &SelectFailure) -> Failure {
                 Failure::ParameterInvalid { name: "path" }
             }
             SubsetError::Refused { raw_name, refusal } => {
-                Failure::UnprocessableEntry(EntryRefusal {
-                    label: refusal.rule.label(),
-                    text: format!("{}: {refusal}", String::from_utf8_lossy(raw_name)).into(),
-                })
+                let text = format!("{}: {refusal}", String::from_utf8_lossy(raw_name));
+                Failure::UnprocessableEntry(EntryRefusal::new(refusal, text))
             }
             SubsetError::Archive(error) => broken(error),
             // The archive is read without its sidecar then.
@@ -157,10 +156,7 @@ pub(super) fn broken(error: &Error) -> Failure {
 
 /// An entry that the archive's maker made so that it is not served.
 pub(super) fn refused(refusal: &Refusal) -> Failure {
-    Failure::UnprocessableEntry(EntryRefusal {
-        label: refusal.rule.label(),
-        text: refusal.to_string().into(),
-    })
+    Failure::UnprocessableEntry(EntryRefusal::new(refusal, refusal.to_string()))
 }
 
 /// Who may keep an answer, and for how long.

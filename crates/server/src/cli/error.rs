@@ -64,6 +64,42 @@ impl CliError {
         Self::Archive { path: path.to_owned(), error }
     }
 
+    /// What to do about it, where an archive or an entry is refused: here, or by the server that
+    /// it was handed to.
+    pub(super) fn advice(&self) -> Option<String> {
+        match self {
+            Self::Archive { error, .. } | Self::Ingest(IngestError::Archive { error, .. }) => {
+                match error {
+                    Error::Archive(refusal) | Error::Entry(refusal) => {
+                        Some(refusal.rule.advice().to_owned())
+                    }
+                    Error::Read { .. } | Error::ShortRead { .. } | Error::Changed => None,
+                }
+            }
+            Self::Entry { refusal, .. } => Some(refusal.rule.advice().to_owned()),
+            Self::Remote(error) => error.advice().map(str::to_owned),
+            Self::Open { .. }
+            | Self::NoSuchEntry { .. }
+            | Self::IsDirectory { .. }
+            | Self::Range { .. }
+            | Self::Usage(_)
+            | Self::Output(_)
+            | Self::Listen { .. }
+            | Self::Start(_)
+            | Self::Make { .. }
+            | Self::Ingest(
+                IngestError::Open { .. }
+                | IngestError::Damaged { .. }
+                | IngestError::Store(_)
+                | IngestError::Catalog(_),
+            )
+            | Self::Store(_)
+            | Self::Catalog(_)
+            | Self::Recover(_)
+            | Self::Randomness(_) => None,
+        }
+    }
+
     pub(super) fn exit_code(&self) -> ExitCode {
         let code = match self {
             Self::Archive { error, .. } | Self::Ingest(IngestError::Archive { error, .. }) => {

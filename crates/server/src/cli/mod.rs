@@ -1,5 +1,6 @@
 //! The command line: words, exit codes, and one file for each command.
 
+mod advice;
 mod archive;
 mod cat;
 mod error;
@@ -80,6 +81,9 @@ pub fn run() -> ExitCode {
         }
         Err(error) => {
             complain(&error);
+            if let Some(advice) = error.advice() {
+                complain(&advice);
+            }
             error.exit_code()
         }
     }

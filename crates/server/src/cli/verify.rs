@@ -7,6 +7,7 @@ use clap::Args;
 use entryway::{Error, Refusal, Standing};
 use serde::Serialize;
 
+use super::advice::Advice;
 use super::archive::{ArchiveArgument, shown, write_line};
 use super::error::{CliError, REFUSED};
 use crate::reply::json_bytes;
@@ -37,6 +38,7 @@ struct ArchiveVerdict {
     archive: &'static str,
     rule: Option<&'static str>,
     offset: Option<u64>,
+    advice: Option<&'static str>,
     entries: Vec<EntryVerdict>,
 }
 
@@ -49,6 +51,7 @@ pub(super) struct EntryVerdict {
     verdict: &'static str,
     rule: Option<&'static str>,
     offset: Option<u64>,
+    advice: Option<&'static str>,
 }
 
 impl EntryVerdict {
@@ -64,6 +67,7 @@ impl EntryVerdict {
             verdict: if refusal.is_some() { "refused" } else { "served" },
             rule: refusal.map(|refusal| refusal.rule.label()),
             offset: refusal.map(|refusal| refusal.offset),
+            advice: refusal.map(|refusal| refusal.rule.advice()),
         }
     }
 }
@@ -77,6 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
                     archive: "refused",
                     rule: Some(refusal.rule.label()),
                     offset: Some(refusal.offset),
+                    advice: Some(refusal.rule.advice()),
                     entries: Vec::new(),
                 })?;
             }
@@ -87,6 +92,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     let mut verdicts = Vec::with_capacity(archive.directory().len());
     let mut out = BufWriter::new(stdout().lock());
     let mut refused = 0u64;
+    let mut advice = Advice::default();
     let mut written = Ok(());
     archive
         .verify(
@@ -97,7 +103,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
                     Standing::Bad(refusal) => Some(refusal),
                     Standing::Good { .. } | Standing::Unverified => None,
                 };
-                refused += u64::from(refusal.is_some());
+                if let Some(refusal) = refusal {
+                    refused += 1;
+                    advice.note(refusal.rule);
+                }
                 if arguments.json {
                     verdicts.push(EntryVerdict::new(name, refusal));
                 } else if let (Some(refusal), Ok(())) = (refusal, &written) {
@@ -114,11 +123,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
             archive: "accepted",
             rule: None,
             offset: None,
+            advice: None,
             entries: verdicts,
         })?;
     } else {
         let all = archive.directory().len();
         write_line(&mut out, &format!("{all} entries, {refused} refused"))?;
+        for line in advice.lines() {
+            write_line(&mut out, &line)?;
+        }
         out.flush().map_err(CliError::Output)?;
     }
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })

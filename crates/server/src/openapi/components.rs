@@ -210,7 +210,7 @@ fn successes() -> Vec<(String, Value)> {
 /// One answer for a status, `Failure400` and so on, with the schemas that its body may have.
 fn failures() -> impl Iterator<Item = (String, Value)> {
     const ROWS: &[(u16, &str, &[&str], &[&str])] = &[
-        (400, "The request cannot be understood.", &["Error", "Message", "Reasoned"], &[]),
+        (400, "The request cannot be understood.", &["Error", "Message", "Refused"], &[]),
         (
             401,
             "No valid credential where one is needed, or an invalid one.",
@@ -229,7 +229,7 @@ fn failures() -> impl Iterator<Item = (String, Value)> {
         (414, "The target is too long.", &["Message"], &[]),
         (415, "The body has a content coding or type that is not taken.", &["Message"], &[]),
         (416, "No range lies in the representation.", &["Message"], &["Content-Range"]),
-        (422, "The entry cannot be served safely or at all.", &["Reasoned"], &[]),
+        (422, "The entry cannot be served safely or at all.", &["Refused"], &[]),
         (429, "A configured limit.", &["Message"], &["Retry-After"]),
         // Without a body where no request has been made of it yet.
         (431, "The head is too large.", &[], &[]),

@@ -64,6 +64,7 @@ pub(super) fn schemas() -> Value {
     object([
         ("Message", record(vec![("message", text())], false)),
         ("Reasoned", record(vec![("message", text()), ("reason", text())], false)),
+        ("Refused", refused()),
         ("Error", record(vec![("error", text())], false)),
         (
             "InsufficientScope",
@@ -89,6 +90,19 @@ pub(super) fn schemas() -> Value {
         ("PipelineAnswer", record(vec![("id", id()), ("ref", json!({ "type": "string" }))], true)),
         ("JobAnswer", job_answer()),
     ])
+}
+
+/// An archive or an entry that breaks a reading rule.
+fn refused() -> Value {
+    let told = |description: &str| json!({ "type": "string", "description": description });
+    record(
+        vec![
+            ("message", told("What is wrong, and where.")),
+            ("reason", told("The rule, as a stable word.")),
+            ("advice", told("What to do about it.")),
+        ],
+        false,
+    )
 }
 
 fn tree_item() -> Value {

@@ -133,8 +133,8 @@ impl From<UploadError> for Failure {
             UploadError::TooLarge { limit } => Self::UploadTooLarge { limit },
             UploadError::TooSlow => Self::RequestTimeout,
             UploadError::Archive(Error::Archive(refusal) | Error::Entry(refusal)) => {
-                let text = format!("{refusal} at {}", refusal.offset).into();
-                Self::ArchiveRefused(EntryRefusal { label: refusal.rule.label(), text })
+                let text = format!("{refusal} at {}", refusal.offset);
+                Self::ArchiveRefused(EntryRefusal::new(&refusal, text))
             }
             UploadError::Archive(
                 error @ (Error::Read { .. } | Error::ShortRead { .. } | Error::Changed),

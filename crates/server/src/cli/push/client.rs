@@ -135,7 +135,7 @@ pub(in crate::cli) enum RemoteError {
     NoAnswer { step: Step, url: String, error: Box<ureq::Error> },
     /// An answer, but not the one that was hoped for.
     #[error("cannot {step}: {url} answered {status}{message}")]
-    Refused { step: Step, url: String, status: StatusCode, message: String },
+    Refused { step: Step, url: String, status: StatusCode, message: String, advice: Option<String> },
     /// An answer that does not say what it has to.
     #[error("cannot {step}: {url} did not answer with {what}; is it a server of Entryway?")]
     Incomplete { step: Step, url: String, what: &'static str },
@@ -145,6 +145,14 @@ pub(in crate::cli) enum RemoteError {
 }
 
 impl RemoteError {
+    /// What the server says is to be done.
+    pub(in crate::cli) fn advice(&self) -> Option<&str> {
+        match self {
+            Self::Refused { advice, .. } => advice.as_deref(),
+            Self::NoAnswer { .. } | Self::Incomplete { .. } | Self::NoAuthorities(_) => None,
+        }
+    }
+
     /// The one who asked can put it right: a conflict with what is stored, or a bad value.
     pub(in crate::cli) fn is_conflict(&self) -> bool {
         match self {
@@ -292,8 +300,9 @@ impl Server {
         let status = response.status();
         let read = response.body_mut().with_config().limit(MAX_ANSWER_LEN).read_to_vec();
         if !status.is_success() {
-            let message = message(status, &read.unwrap_or_default());
-            return Err(RemoteError::Refused { step, url, status, message });
+            let json = serde_json::from_slice(&read.unwrap_or_default()).unwrap_or(Value::Null);
+            let (message, advice) = (message(status, &json), said(&json, &["advice"]));
+            return Err(RemoteError::Refused { step, url, status, message, advice });
         }
         let body = read.map_err(no_answer)?;
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -332,19 +341,18 @@ fn cause(error: &ureq::Error) -> Cow<'static, str> {
 }
 
 /// What a server says of a failure, to stand behind its status.
-fn message(status: StatusCode, body: &[u8]) -> String {
+fn message(status: StatusCode, json: &Value) -> String {
     if status.is_redirection() {
         return ": a redirect, which is not followed".into();
     }
-    let json: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let text = ["message", "error"].iter().find_map(|name| json.get(name)?.as_str());
-    match text {
-        Some(text) => {
-            let text: String = text.chars().take(MAX_MESSAGE_LEN).collect();
-            format!(": {}", shown(&without_tokens(&text)))
-        }
-        None => String::new(),
-    }
+    said(json, &["message", "error"]).map_or_else(String::new, |text| format!(": {text}"))
+}
+
+/// The first of these members of an answer, as it can be shown.
+fn said(json: &Value, names: &[&str]) -> Option<String> {
+    let text = names.iter().find_map(|name| json.get(name)?.as_str())?;
+    let text: String = text.chars().take(MAX_MESSAGE_LEN).collect();
+    Some(shown(&without_tokens(&text)))
 }
 
 /// The frame of a form with one file (RFC 7578).

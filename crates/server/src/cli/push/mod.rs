@@ -16,6 +16,7 @@ use serde::Serialize;
 
 pub(super) use self::client::RemoteError;
 use self::client::ServerUrl;
+use super::advice::Advice;
 use super::complain;
 use super::error::CliError;
 use super::policy::PolicyArguments;
@@ -174,10 +175,15 @@ fn hand_in(arguments: &Arguments, progress: &mut Progress<'_>) -> Result<Handed,
 
 fn report(handed: &Handed, arguments: &Arguments) -> Result<(), CliError> {
     let mut refused = Vec::new();
+    let mut advice = Advice::default();
     for (name, refusal) in handed.verified.refused() {
         let (shown_name, label) = (String::from_utf8_lossy(name), refusal.rule.label());
         complain(&format_args!("refused {shown_name:?}: {label} ({refusal})"));
         refused.push(EntryVerdict::new(name, Some(refusal)));
+        advice.note(refusal.rule);
+    }
+    for line in advice.lines() {
+        complain(&line);
     }
     let report = Report {
         project_id: handed.project_id,
