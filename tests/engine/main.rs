@@ -21,6 +21,7 @@ mod read_plans;
 mod reading_rules;
 mod sidecar;
 mod sources;
+mod strict;
 mod subsets;
 mod windows;
 

@@ -82,7 +82,8 @@ pub enum Profile {
     #[default]
     Serve,
     /// Also, every byte of the file belongs to exactly one record, and no name stands for two files
-    /// on any system.
+    /// on any system. `Archive::examine`, of the feature `strict`, says which rule of these is broken;
+    /// nothing else asks.
     Strict,
 }
 
@@ -243,25 +244,28 @@ rules! {
     /// A limit on an entry is exceeded; see [`Refusal::limit`].
     EntryOverLimit = 67, "over_limit", Entry;
 
-    /// Bytes follow the end of central directory record; `actual`: how many.
+    /// Bytes follow the end of central directory record and its comment; `actual`: how many.
     TrailingBytes = 128, "trailing_bytes", Archive;
-    /// Bytes stand before the first local file header; `actual`: how many.
+    /// Bytes stand before the first record; `declared`: the first four of them as a number, in the
+    /// order of signatures, `actual`: how many.
     BytesBefore = 129, "bytes_before", Archive;
-    /// Bytes between two records belong to neither; `actual`: how many.
+    /// Bytes between two records belong to neither; `declared`: the first four of them as a number,
+    /// in the order of signatures, `actual`: how many.
     BytesBetween = 130, "bytes_between", Archive;
-    /// A local file header that the directory does not list; `actual`: the bytes from it to the next
-    /// record.
+    /// A local file header between two entries, or behind the last, that the directory does not
+    /// list; `actual`: the bytes from it to the next record.
     UnlistedEntry = 131, "unlisted_entry", Archive;
 
-    /// The directory's zip64 extra field holds more than the saturated values ask for; `declared`:
-    /// its length, `actual`: the length they ask for.
+    /// The directory's zip64 extra field holds more than the saturated values ask for, or stands
+    /// there twice; `declared`: its length, that of all of them, `actual`: the length asked for.
     Zip64ExtraSurplus = 160, "zip64_extra_surplus", Entry;
     /// A local header before a data descriptor states a size or a CRC-32 that is not zero and not
     /// the directory's; `declared`: the directory's, `actual`: the local one.
     LocalBesideDescriptor = 161, "local_beside_descriptor", Entry;
     /// The name holds a backslash, which some readers take for a slash.
     NameBackslash = 162, "name_backslash", Entry;
-    /// The name holds a character that is not seen or reorders others; `actual`: the character.
+    /// The name holds a character that is not seen or reorders others: a control or format character
+    /// or a separator of lines or paragraphs (Unicode Cc, Cf, Zl, Zp); `actual`: the character.
     NameInvisible = 163, "name_invisible", Entry;
     /// The name has an empty segment, or one that is `.`.
     NameSegments = 164, "name_segments", Entry;
@@ -269,13 +273,15 @@ rules! {
     NameEnding = 165, "name_ending", Entry;
     /// The name holds a colon, behind which some systems see a stream of another file.
     NameColon = 166, "name_colon", Entry;
-    /// Another entry's name is the same but for case or Unicode normalization; `actual`: its
-    /// header's offset.
+    /// Another entry's name is the same but for case or Unicode normalization, and not both are
+    /// directories; `actual`: its header's offset.
     NamesCollide = 167, "names_collide", Entry;
-    /// Another entry lies below the name of this one, which is no directory; `actual`: the other
-    /// one's header's offset.
+    /// Another entry lies below the name of this one, which is no directory, whatever the case of
+    /// either; `actual`: the other one's header's offset.
     FileWithChildren = 168, "file_with_children", Entry;
-    /// The Unicode Path extra field (0x7075) gives a name that cannot be trusted to be this one's.
+    /// The Unicode Path extra field (0x7075) gives a name that cannot be trusted to be this one's: it
+    /// is of another version or another name, no UTF-8, there twice, not the same in the local
+    /// header, or a name that would be refused itself; or it is ASCII, and not the name.
     UnicodePath = 169, "unicode_path", Entry;
 }
 
@@ -550,19 +556,25 @@ impl fmt::Display for Refusal {
                 "{record} at {offset}: CRC-32 {actual:08x} instead of the declared {declared:08x}"
             ),
             Rule::TrailingBytes => write!(f, "{actual} bytes follow the {record} at {offset}"),
-            Rule::BytesBefore => {
-                write!(f, "{actual} bytes stand before the first {record} at {offset}")
-            }
-            Rule::BytesBetween => {
-                write!(f, "{actual} bytes at {offset}, before the next {record}, belong to none")
-            }
-            Rule::UnlistedEntry => {
-                write!(f, "{record} at {offset}: the directory does not list it")
-            }
+            Rule::BytesBefore => write!(
+                f,
+                "{actual} bytes stand before the first record, the {record} at {offset}{}",
+                begins_as(*declared)
+            ),
+            Rule::BytesBetween => write!(
+                f,
+                "{actual} bytes at {offset}, before the next {record}, belong to no record{}",
+                begins_as(*declared)
+            ),
+            Rule::UnlistedEntry => write!(
+                f,
+                "{record} at {offset}: the directory does not list it, nor the {actual} bytes from \
+                 there to the next record"
+            ),
             Rule::Zip64ExtraSurplus => write!(
                 f,
-                "{record} at {offset}: a zip64 extra field of {declared} bytes where {actual} are \
-                 asked for"
+                "{record} at {offset}: {declared} bytes of zip64 extra field where {actual} are asked \
+                 for"
             ),
             Rule::LocalBesideDescriptor => write!(
                 f,
@@ -599,6 +611,18 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// What bytes that belong to no record begin as, by the first four of them.
+fn begins_as(signature: u64) -> &'static str {
+    match u32::try_from(signature).map(u32::to_le_bytes) {
+        Ok([b'P', b'K', 1, 2]) => "; they begin as a central directory header does",
+        Ok([b'P', b'K', 3, 4]) => "; they begin as a local file header does",
+        Ok([b'P', b'K', 5, 6]) => "; they begin as an end of central directory record does",
+        Ok([b'P', b'K', 6, 8]) => "; they begin as an archive extra data record does",
+        Ok([b'P', b'K', 7, 8]) => "; they begin as a data descriptor does",
+        _ => "",
+    }
+}
 
 /// Why an archive or an entry of it cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]

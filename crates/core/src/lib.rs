@@ -21,13 +21,16 @@
 //! # Trust
 //! Two readers of one hostile archive can see two different contents. An archive that leaves a
 //! choice is refused ([`Error::Archive`]), and so is an entry whose bytes or identity do
-//! ([`Error::Entry`]); the other entries are read. Each [`Rule`] says what it is about.
+//! ([`Error::Entry`]); the other entries are read. Each [`Rule`] says what it is about. Whether an
+//! archive is also free of bytes that no record claims, and of names that two systems take for two
+//! different files, is another question ([`Profile::Strict`]), for whoever takes archives in.
 //!
 //! # Features
 //! None is on by default.
 //! - `all-methods`: the six that follow. Stored and deflated entries are always read.
 //! - `deflate64`, `bzip2`, `ppmd`: those methods, in Rust.
 //! - `lzma`, `xz`: by liblzma, `zstd`: by libzstd; C that is built with the crate and linked in.
+//! - `strict`: `Archive::examine`, the rules of [`Profile::Strict`].
 //! - `mmap`: `MappedSource`, a file mapped into memory.
 //! - `tokio`: cold reads of a file leave the async runtime's threads alone.
 //!
@@ -62,6 +65,8 @@ mod record;
 pub mod sidecar;
 mod sorted;
 pub mod source;
+#[cfg(feature = "strict")]
+mod strict;
 mod subset;
 pub mod tree;
 mod verdict;

@@ -230,14 +230,23 @@ pub(crate) fn local_header_len(bytes: &[u8]) -> Option<u64> {
 ///
 /// `bytes` start where the data ends and reach at most to the boundary; 24 of them are enough.
 pub(crate) fn of_descriptor(entry: &Entry, offset: u64, bytes: &[u8]) -> Result<(), Refusal> {
+    match agreeing_descriptors(entry, bytes).next() {
+        Some(_) => Ok(()),
+        None => Err(at(Record::DataDescriptor, offset).breaks(Rule::Descriptor)),
+    }
+}
+
+/// The forms in which the bytes are a data descriptor that agrees with the directory, the usual ones
+/// first. An entry without content has several where zeros follow.
+pub(crate) fn agreeing_descriptors(
+    entry: &Entry,
+    bytes: &[u8],
+) -> impl Iterator<Item = DescriptorForm> {
     let expected = DataDescriptor {
         crc32: entry.declared_crc32,
         compressed_size: entry.declared_compressed_size,
         uncompressed_size: entry.declared_uncompressed_size,
     };
-    let agrees = |form| DataDescriptor::parse(bytes, form) == Some(expected);
-    if DescriptorForm::ALL.into_iter().any(agrees) {
-        return Ok(());
-    }
-    Err(at(Record::DataDescriptor, offset).breaks(Rule::Descriptor))
+    let agrees = move |form: &_| DataDescriptor::parse(bytes, *form) == Some(expected);
+    DescriptorForm::ALL.into_iter().filter(agrees)
 }

@@ -187,6 +187,29 @@ impl Directory {
         })
     }
 
+    /// All entries, in the order of their local file headers.
+    #[cfg(feature = "strict")]
+    pub(crate) fn entries_in_file_order(&self) -> Box<dyn Iterator<Item = Entry> + '_> {
+        if self.local_header_offsets.is_none() {
+            return Box::new(self.entries());
+        }
+        let place = |entry: Entry| (entry.local_header_offset, entry.header_offset);
+        let mut places: Vec<(u64, u32)> = Vec::with_capacity(self.len());
+        places.extend(self.entries().map(place));
+        places.sort_unstable();
+        Box::new(places.into_iter().filter_map(|(_, header_offset)| {
+            let header = self.header_at(header_offset)?;
+            Some(self.entry_of(&header, header_offset))
+        }))
+    }
+
+    /// The entries of a raw name.
+    #[cfg(feature = "strict")]
+    pub(crate) fn entries_named<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = Entry> + 'a {
+        let named = self.with_raw_name(name, self.key.hash(name));
+        named.map(|(header, header_offset)| self.entry_of(&header, header_offset))
+    }
+
     pub(crate) fn entry_of(&self, header: &CentralDirectoryHeader<'_>, offset: u32) -> Entry {
         Entry::from_header(header, offset, &self.extent).0
     }

@@ -47,7 +47,7 @@ impl Fetched {
     }
 
     /// The bytes from `at` to the end or to `end`, whichever is first; empty outside.
-    fn shared(&self, at: u64, end: u64) -> Bytes {
+    pub(crate) fn shared(&self, at: u64, end: u64) -> Bytes {
         let (Some(from), Some(to)) = (at.checked_sub(self.offset), end.checked_sub(self.offset))
         else {
             return Bytes::new();
