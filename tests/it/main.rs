@@ -20,6 +20,7 @@ mod gitlab_behaviour;
 mod http_semantics;
 mod methods;
 mod parts;
+mod profiles;
 mod program;
 mod push_to_server;
 mod read_plans;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use entryway::{Archive, Error, FileSource, Policy, Progress, ReadAt};
+use entryway::{Archive, Error, FileSource, Policy, Profile, Progress, ReadAt};
 
 use crate::catalog::{Catalog, CatalogError, PipelineStatus, Push, PushTarget, Pushed, UtcMillis};
 use crate::store::{Published, Store, StoreError, withdraw};
@@ -85,6 +85,8 @@ pub struct Intake<'a> {
     pub runtime: &'a tokio::runtime::Handle,
     /// How it is read: what is too much of it, and what becomes of entries of one name.
     pub policy: Policy,
+    /// What it is held to.
+    pub profile: Profile,
 }
 
 impl Intake<'_> {
@@ -103,7 +105,7 @@ impl Intake<'_> {
         expire_in: Option<ExpireIn>,
         progress: &mut dyn FnMut(Stage),
     ) -> Result<Ingested, IngestError> {
-        let Self { store, catalog, runtime, policy } = self;
+        let Self { store, catalog, runtime, policy, profile } = self;
         let refused = |error| IngestError::Archive { path: path.to_owned(), error };
         let source = FileSource::open(path)
             .map_err(|error| IngestError::Open { path: path.to_owned(), error })?;
@@ -123,6 +125,9 @@ impl Intake<'_> {
             .try_clone()
             .and_then(FileSource::new)
             .map_err(|error| IngestError::Open { path: path.to_owned(), error })?;
+        Archive::open_within(staged_source.clone(), *policy)
+            .and_then(|staged| verification::hold_to(&staged, *profile))
+            .map_err(refused)?;
         let entries = entries as u64;
         let verified = verification::verify(staged_source, policy, &mut |done| {
             progress(Stage::Verifying { done, entries });
@@ -210,8 +215,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let catalog = runtime.block_on(Catalog::open(folder.path())).unwrap();
-        let policy = Policy::default();
-        let intake = Intake { store: &store, catalog: &catalog, runtime: runtime.handle(), policy };
+        let (policy, profile) = (Policy::default(), Profile::Serve);
+        let runtime_handle = runtime.handle();
+        let intake =
+            Intake { store: &store, catalog: &catalog, runtime: runtime_handle, policy, profile };
         let archive = |name: &str| {
             let path = folder.path().join(name);
             std::fs::write(&path, Zip::new().entry(Entry::stored(name, name)).build()).unwrap();

@@ -5,7 +5,8 @@ use std::io;
 
 use entryway::sidecar::{self, Binding};
 use entryway::{
-    Archive, Directory, Duplicates, Error, FileSource, Policy, Progress, ReadAt, Refusal, Standing,
+    Archive, Directory, Duplicates, Error, FileSource, Policy, Profile, Progress, ReadAt, Refusal,
+    Standing,
 };
 
 use sha2::{Digest, Sha256};
@@ -38,6 +39,24 @@ pub fn verify(
     archive.verify(progress, |_, standing| standings.push(standing))?;
     let duplicates = policy.duplicates;
     Ok(Verified { directory: archive.into_directory(), standings, duplicates })
+}
+
+/// Holds an archive that was opened to what a profile asks beyond that; nothing of it is decoded.
+///
+/// For archives on their way in: what is stored stays what it was, whatever it was held to then.
+///
+/// # Errors
+/// [`Error::Archive`] with the first rule that the archive or an entry of it breaks, else what
+/// reading it came to.
+pub fn hold_to<S: ReadAt>(archive: &Archive<S>, profile: Profile) -> Result<(), Error> {
+    let mut first = None;
+    match profile {
+        Profile::Serve => {}
+        Profile::Strict => archive.examine(|_, refusal| {
+            first.get_or_insert(refusal);
+        })?,
+    }
+    first.map_or(Ok(()), |refusal| Err(Error::Archive(refusal)))
 }
 
 /// The digest of a file as it is now: whether it still is what its name says.

@@ -9,6 +9,7 @@ mod large;
 mod overtaken;
 mod raced;
 mod sending;
+mod strict;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use entryway::Limits;
+use entryway::{Limits, Profile};
 use entryway_testkit::builder::{Archive as Zip, Entry};
 use http::request::Parts;
 use http::{Request, StatusCode, header};
@@ -91,6 +91,7 @@ impl Folder {
                 catalog: app.catalog(),
                 runtime: &control,
                 policy: Limits::default().into(),
+                profile: Profile::Serve,
             };
             let target = PushTarget {
                 project: &"group/app".parse().unwrap(),

@@ -3,7 +3,7 @@
 //! ```text
 //! who may            before a byte of the body is asked for
 //! receive            hashed and written as it comes; nothing is visible
-//! inspect, publish   the directory is checked, the file synced and named
+//! inspect, publish   the directory, and the profile, are checked; the file synced and named
 //! hand over          one transaction: only now it can be asked for
 //! verify             every entry decoded, in the background
 //! ```
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use entryway::Limits;
+use entryway::{Policy, Profile};
 use http::StatusCode;
 use http::request::Parts;
 use tokio::sync::Semaphore;
@@ -39,8 +39,10 @@ pub struct UploadTerms {
     pub bounds: UploadBounds,
     /// How long artifacts live for which nobody says it; `None` is for ever.
     pub default_expiry: Option<Duration>,
-    /// What is too much of an archive.
-    pub limits: Limits,
+    /// How an archive is read: what is too much of it, and what becomes of entries of one name.
+    pub policy: Policy,
+    /// What an archive is held to.
+    pub profile: Profile,
 }
 
 /// The jobs that are being uploaded for.
@@ -103,7 +105,8 @@ impl App {
         let upload = Upload {
             catalog: Arc::clone(&self.catalog),
             archives: self.archives.clone(),
-            limits: self.terms.limits,
+            policy: self.terms.policy,
+            profile: self.terms.profile,
             metrics: Arc::clone(&self.metrics),
             inspection_turns: Arc::clone(&self.inspection_turns),
             job,
@@ -163,7 +166,8 @@ fn expiry(phrase: Option<&str>) -> Result<Option<ExpireIn>, Failure> {
 struct Upload {
     catalog: Arc<Catalog>,
     archives: Archives,
-    limits: Limits,
+    policy: Policy,
+    profile: Profile,
     metrics: Arc<Metrics>,
     inspection_turns: Arc<Semaphore>,
     job: JobId,
@@ -176,12 +180,12 @@ impl Upload {
     /// Checks, publishes and records it: all of it, or nothing is left.
     async fn take(&self, received: Received) -> Result<(), Failure> {
         let Received { staged, filename, form: _ } = received;
-        let (kind, limits) = (self.kind, self.limits);
+        let (kind, policy, profile) = (self.kind, self.policy, self.profile);
         let turn = Arc::clone(&self.inspection_turns).acquire_owned().await;
         let turn = turn.map_err(|_| Failure::from(UploadError::Stopping))?;
         let publishing = tokio::task::spawn_blocking(move || {
             let entries = match kind {
-                Kind::Archive => archive::inspect(&staged, &limits)?.len() as u64,
+                Kind::Archive => archive::inspect(&staged, &policy, profile)?.len() as u64,
                 Kind::Report { .. } => 0,
             };
             drop(turn);

@@ -8,6 +8,7 @@ mod limits;
 mod log;
 mod ls;
 mod policy;
+mod profile;
 mod projects;
 mod push;
 mod quickstart;

@@ -109,6 +109,7 @@ fn store(folder: &Folder, archive: &Path, arguments: &Arguments) -> Result<Inges
         catalog: &folder.catalog,
         runtime: folder.runtime.handle(),
         policy: arguments.tuning.policy.policy(),
+        profile: arguments.tuning.terms.profile.profile(),
     };
     Ok(intake.ingest(archive, &target, None, None, &mut |_| {})?)
 }

@@ -91,7 +91,7 @@ pub(super) struct Tuning {
     #[command(flatten)]
     pub(super) policy: PolicyArguments,
     #[command(flatten)]
-    terms: TermArguments,
+    pub(super) terms: TermArguments,
 }
 
 fn parse_url(text: &str) -> Result<http::Uri, String> {
@@ -177,11 +177,10 @@ impl Folder {
         let Self { store, catalog, runtime, _lock: lock } = self;
         let catalog = Arc::new(catalog);
         let control = runtime.handle();
-        let limits = tuning.policy.limits();
         let policy = tuning.policy.policy();
         let archives = Archives::new(store, policy, tuning.cache_bounds(shares), control.clone());
         let lock = Arc::new(lock);
-        let terms = tuning.terms.terms(limits);
+        let terms = tuning.terms.terms(policy);
         let access_log = tuning.access_log;
         let app = App::new(Arc::clone(&catalog), archives, control.clone(), access_log, terms);
         let external_url = tuning.external_url.as_ref().map(ToString::to_string);

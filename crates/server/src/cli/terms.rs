@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
-use entryway::Limits;
+use entryway::Policy;
 
+use super::profile::ProfileArgument;
 use super::serve::LONGEST_TIME;
 use crate::api::UploadTerms;
 use crate::upload::{ExpireIn, UploadBounds};
@@ -31,6 +32,8 @@ pub(super) struct TermArguments {
     /// How often expired and deleted artifacts are removed, such as 60s or 10min
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_interval)]
     pub(super) sweep_interval: Duration,
+    #[command(flatten)]
+    pub(super) profile: ProfileArgument,
 }
 
 /// A type of its own, since an `Option` is what clap makes of a flag that need not be given.
@@ -38,7 +41,7 @@ pub(super) struct TermArguments {
 struct Expiry(Option<Duration>);
 
 impl TermArguments {
-    pub(super) fn terms(&self, limits: Limits) -> UploadTerms {
+    pub(super) fn terms(&self, policy: Policy) -> UploadTerms {
         UploadTerms {
             bounds: UploadBounds {
                 max_len: Some(self.max_archive_size.as_u64()),
@@ -46,7 +49,8 @@ impl TermArguments {
                 ..UploadBounds::default()
             },
             default_expiry: self.default_expiry.0,
-            limits,
+            policy,
+            profile: self.profile.profile(),
         }
     }
 }

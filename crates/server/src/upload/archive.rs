@@ -3,24 +3,29 @@
 //! Both read or sync a file, and are for threads that may block. No entry is decoded here: the
 //! archive has no sidecar until it is verified in the background, and is read by its directory.
 
-use entryway::{Archive, Directory, FileSource, Limits};
+use entryway::{Archive, Directory, FileSource, Policy, Profile};
 
 use super::UploadError;
 use crate::store::{Published, Sha256Digest, Staged, StoreError};
 use crate::verification;
 
-/// Opens a staged archive within limits.
+/// Opens a staged archive as a policy has it read, and holds it to a profile.
 ///
 /// # Errors
 /// [`UploadError::Archive`] where it is refused or none, [`UploadError::Store`] where it cannot be
 /// read back.
-pub fn inspect(staged: &Staged, limits: &Limits) -> Result<Directory, UploadError> {
+pub fn inspect(
+    staged: &Staged,
+    policy: &Policy,
+    profile: Profile,
+) -> Result<Directory, UploadError> {
     let source = staged
         .file()
         .try_clone()
         .and_then(FileSource::new)
         .map_err(|error| staged.read_error(&error))?;
-    let archive = Archive::open_within(source, *limits).map_err(UploadError::Archive)?;
+    let archive = Archive::open_within(source, *policy).map_err(UploadError::Archive)?;
+    verification::hold_to(&archive, profile).map_err(UploadError::Archive)?;
     Ok(archive.into_directory())
 }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use entryway::Limits;
+use entryway::{Limits, Policy, Profile};
 use entryway_testkit::builder::{Archive as Zip, Entry};
 use entryway_testkit::fixtures::noise;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -521,7 +521,8 @@ async fn an_archive_is_looked_at_and_published() {
     let zip = zip.build();
     for already_there in [false, true] {
         let received = folder.receive(Pieces::of(&runner_form(&zip), 50)).await.unwrap();
-        let directory = archive::inspect(&received.staged, &Limits::default()).unwrap();
+        let directory =
+            archive::inspect(&received.staged, &Policy::default(), Profile::Serve).unwrap();
         assert_eq!(directory.len(), 2);
         let published = archive::publish(received.staged).unwrap();
         assert_eq!(published.already_there, already_there);
@@ -544,15 +545,20 @@ async fn what_is_no_archive_is_refused_with_the_rule() {
     let folder = Folder::new();
     let zip = Zip::new().entry(Entry::stored("a.txt", "hello")).build();
     let over = Limits { entries: 0, ..Limits::default() };
+    let stray = Zip::new().entry(Entry::stored("a.txt", "hello")).trailing("stray").build();
+    let backslash = Zip::new().entry(Entry::stored("a\\b", "hello")).build();
+    let (serve, strict, usual) = (Profile::Serve, Profile::Strict, Limits::default());
     let table = [
-        ("no archive", b"hello".to_vec(), Limits::default(), "no_end_record"),
-        ("nothing", vec![], Limits::default(), "no_end_record"),
-        ("a cut one", zip[..zip.len() - 1].to_vec(), Limits::default(), "no_end_record"),
-        ("over a limit", zip, over, "archive_over_limit"),
+        ("no archive", b"hello".to_vec(), usual, serve, "no_end_record"),
+        ("nothing", vec![], usual, serve, "no_end_record"),
+        ("a cut one", zip[..zip.len() - 1].to_vec(), usual, serve, "no_end_record"),
+        ("over a limit", zip, over, serve, "archive_over_limit"),
+        ("a stray byte", stray, usual, strict, "trailing_bytes"),
+        ("a rule about one entry", backslash, usual, strict, "name_backslash"),
     ];
-    for (name, content, limits, reason) in table {
+    for (name, content, limits, profile, reason) in table {
         let received = folder.receive(Pieces::of(&runner_form(&content), 50)).await.unwrap();
-        let error = archive::inspect(&received.staged, &limits).err().unwrap();
+        let error = archive::inspect(&received.staged, &limits.into(), profile).err().unwrap();
         let UploadError::Archive(entryway::Error::Archive(refusal)) = &error else {
             panic!("{name}: {error:?}");
         };

@@ -24,8 +24,10 @@ pub(super) fn push(
         job,
         pipeline: arguments.pipeline.map(PipelineId),
     };
-    let policy = arguments.policy.policy();
-    let intake = Intake { store: &store, catalog: &catalog, runtime: runtime.handle(), policy };
+    let (policy, profile) = (arguments.policy.policy(), arguments.profile.profile());
+    let runtime_handle = runtime.handle();
+    let intake =
+        Intake { store: &store, catalog: &catalog, runtime: runtime_handle, policy, profile };
     let expire_in = arguments.expire_in.as_ref().map(|said| said.meaning);
     let mut staged = |stage| match stage {
         Stage::Receiving { received_len, len } => progress("storing", received_len, len),

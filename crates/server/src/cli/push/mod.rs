@@ -20,6 +20,7 @@ use super::advice::Advice;
 use super::complain;
 use super::error::CliError;
 use super::policy::PolicyArguments;
+use super::profile::ProfileArgument;
 use super::verify::{EntryVerdict, print_json};
 use crate::announcement::ingest::PIPELINE_STATUSES;
 use crate::catalog::{PipelineStatus, ProjectPath, Visibility};
@@ -46,6 +47,10 @@ Examples:
 With --server the token is ENTRYWAY_TOKEN, or what --token-file holds, with the scope ingest; it is
 never an argument. Redirects are not followed. When a push to a server fails halfway, its job and
 its pipeline stay there as failed ones; when it is interrupted, as running ones.
+
+With --profile strict an archive that breaks a rule of that profile anywhere is not stored; with
+--server it is held to it here, and to the server's own by the server. `entryway verify --profile
+strict` lists all such rules.
 
 Exits with 0 when the archive was stored, whatever entries are refused, 1 when it is refused, 2 when
 the arguments contradict what is stored, 4 when the file is no archive."
@@ -94,6 +99,8 @@ pub(super) struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    profile: ProfileArgument,
     #[command(flatten)]
     policy: PolicyArguments,
 }

@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use entryway::{Archive, Error, FileSource, Policy, ReadAt};
+use entryway::{Archive, Error, FileSource, ReadAt};
 use http::Method;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -39,7 +39,7 @@ pub(super) fn push(
     let (project, ref_name, job) = place;
     let token = TokenText::find(arguments.token_file.as_deref())?;
     let server = Server::new(server.clone())?;
-    let judged = Judged::new(&arguments.archive, arguments.policy.policy(), progress)?;
+    let judged = Judged::new(arguments, progress)?;
     let session = Session { server: &server, token: &token, project };
 
     let project_id = session.project(arguments.visibility)?;
@@ -75,7 +75,7 @@ pub(super) fn hand_in_for(
 ) -> Result<Handed, CliError> {
     let token = TokenText::find(arguments.token_file.as_deref())?;
     let server = Server::new(server.clone())?;
-    let judged = Judged::new(&arguments.archive, arguments.policy.policy(), progress)?;
+    let judged = Judged::new(arguments, progress)?;
     let expire_in = arguments.expire_in.as_ref().map(|said| said.phrase.as_str());
     judged.upload(&server, job, Caller::Owner(&token), expire_in, progress)?;
     Ok(judged.handed(None, arguments.pipeline, job))
@@ -173,12 +173,14 @@ struct Judged<'a> {
 }
 
 impl<'a> Judged<'a> {
-    fn new(path: &'a Path, policy: Policy, progress: &mut Progress<'_>) -> Result<Self, CliError> {
+    fn new(arguments: &'a Arguments, progress: &mut Progress<'_>) -> Result<Self, CliError> {
+        let (path, policy) = (&arguments.archive, arguments.policy.policy());
         let open = |error| CliError::Open { path: path.to_owned(), error };
         let refused = |error| CliError::archive(path, error);
         let source = FileSource::open(path).map_err(open)?;
-        let entries =
-            Archive::open_within(source.clone(), policy).map_err(refused)?.directory().len();
+        let archive = Archive::open_within(source.clone(), policy).map_err(refused)?;
+        verification::hold_to(&archive, arguments.profile.profile()).map_err(refused)?;
+        let entries = archive.directory().len();
         let verified = verification::verify(source.clone(), &policy, &mut |done| {
             progress("verifying", done.entries, entries as u64);
         })
