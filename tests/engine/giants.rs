@@ -6,7 +6,7 @@ use entryway::source::testing::Counting;
 use entryway::{Archive, EntryPlan, FETCH_LEN, FIRST_FETCH_LEN, Found, ReadAt, Rule, Standing};
 use entryway_testkit::builder::{self, Entry, Zip64End};
 use entryway_testkit::fixtures::deflate;
-use entryway_testkit::sparse::{Giant, Sparse, crc32_of_zeros, many_entries};
+use entryway_testkit::sparse::{Giant, Sparse, many_entries};
 
 use super::{built, content_of, drain, open_and_read, standings};
 use entryway_tests_shared::mapped::mapped_file;
@@ -18,7 +18,7 @@ const EDGES: [u64; 8] =
 
 /// A file of holes as a source.
 #[derive(Clone)]
-struct Holes(Sparse);
+pub(super) struct Holes(pub(super) Sparse);
 
 impl ReadAt for Holes {
     fn len(&self) -> u64 {
@@ -237,67 +237,6 @@ fn a_count_that_lost_its_high_bits_is_refused() {
         // None of 65,536 counted: the directory is then empty, and no record shows where it starts.
         assert_eq!((refusal.rule, refusal.declared), (Rule::EntryCount, count as u64 % 65_536));
     }
-}
-
-/// A golden of Go's archive/zip: its length, the count of spans, and each span's offset, length and
-/// bytes.
-fn sparse_golden(bytes: &[u8]) -> Sparse {
-    let number = |at: usize, len: usize| {
-        let mut number = [0; 8];
-        number[..len].copy_from_slice(&bytes[at..at + len]);
-        u64::from_le_bytes(number)
-    };
-    let mut sparse = Sparse::new(number(0, 8));
-    let mut at = 12;
-    for _ in 0..number(8, 4) {
-        let (offset, len) = (number(at, 8), number(at + 8, 4) as usize);
-        at += 12;
-        sparse = sparse.span(offset, &bytes[at..at + len]);
-        at += len;
-    }
-    assert_eq!(at, bytes.len());
-    sparse
-}
-
-#[test]
-fn giants_of_three_writers_are_read() {
-    let Some(folder) = super::corpora::corpora("giants_of_three_writers_are_read") else { return };
-    let folder = folder.join("go-archive-zip/zip64");
-    let mut seen = 0;
-    for item in std::fs::read_dir(folder).unwrap() {
-        let path = item.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let Some(kind) = name.strip_suffix(".zsparse") else { continue };
-        let golden = super::corpora::gunzip(&path);
-        let archive = Archive::open(Holes(sparse_golden(&golden))).expect(kind);
-        let (_, kind) = kind.split_once('-').unwrap();
-        let sizes: Vec<u64> =
-            archive.directory().entries().map(|entry| entry.declared_uncompressed_size).collect();
-        let largest = *sizes.iter().max().unwrap();
-        let expected = match kind {
-            "store-4g-minus-2" => 4 * GIB - 2,
-            "store-4g-minus-1" => 4 * GIB - 1,
-            "store-exact-4g" => 4 * GIB,
-            "store-5g" | "deflate-zeros-5g" | "offset-past-4g" => 5 * GIB,
-            _ => largest,
-        };
-        assert_eq!(largest, expected, "{name}");
-        for entry in archive.directory().entries() {
-            let found = archive.describe(&entry);
-            assert_eq!(found.standing, Standing::Unverified, "{name}");
-            let size = entry.declared_uncompressed_size;
-            if size > 1 << 20 {
-                // Their content is zeros, and this is as much of it as is looked at here.
-                assert_eq!(entry.declared_crc32, crc32_of_zeros(size), "{name}");
-                let parts = EntryPlan::parts(&found, vec![0..1, 9..100_008]).unwrap();
-                assert_eq!(drain(archive.carry_out(parts)), (vec![0; 100_000], Ok(())), "{name}");
-            } else {
-                assert!(content_of(&archive, &found).is_ok(), "{name}");
-            }
-        }
-        seen += 1;
-    }
-    assert_eq!(seen, 24);
 }
 
 #[test]
