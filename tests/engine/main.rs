@@ -17,6 +17,7 @@ mod hostile;
 mod limits;
 mod lookups;
 mod matrix;
+mod own_classes;
 mod read_plans;
 mod reading_rules;
 mod sidecar;

@@ -14,7 +14,7 @@ use entryway::{
 };
 use entryway_testkit::builder::{self, DescriptorForm, Entry};
 use entryway_testkit::fixtures::{noise, text};
-use entryway_testkit::{oracle, samples};
+use entryway_testkit::{classes, oracle, samples};
 
 use super::lookups::{Answer, by_engine, by_oracle};
 use super::reading_rules::small_archives;
@@ -271,10 +271,12 @@ fn good_archives_are_read_alike_in_every_way() {
 
 #[test]
 fn hostile_archives_are_refused_alike_in_every_way() {
-    let readings = read_in_every_way(
+    // The reading of a longer one, or of what unpacks to more, takes long.
+    let short = classes::all().into_iter().filter(|class| class.bytes.len() < 5_000);
+    let readings = read_in_every_way(short.map(|class| Fixture::of(class.id, class.bytes)).chain(
         hostile::archives().into_iter().map(|(name, archive)| Fixture::of(name, built(&archive))),
-    );
-    assert!(readings > 50_000, "{readings} readings");
+    ));
+    assert!(readings > 90_000, "{readings} readings");
 }
 
 #[test]

@@ -254,6 +254,12 @@ impl Archive {
     }
 }
 
+impl From<Archive> for Vec<u8> {
+    fn from(archive: Archive) -> Self {
+        archive.build()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
