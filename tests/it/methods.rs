@@ -1,5 +1,5 @@
-//! Every compression method over HTTP: before an archive is verified and afterwards, damaged, and
-//! with headers that ask for more memory than a decoder may have.
+//! Every compression method over HTTP: before an archive is verified and afterwards, and with
+//! headers that ask for more memory than a decoder may have.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use entryway_testkit::builder::{Archive, Entry};
 use entryway_testkit::fixtures::text;
 use http::{Method, StatusCode};
 
-use crate::client::{Answer, Client, PROTOCOLS, by_job};
+use crate::client::{Client, PROTOCOLS, by_job};
 use crate::handing_in::{
     RunningJob, running_job, slow_to_verify, token, until_verified, upload_archive,
 };
@@ -172,46 +172,6 @@ async fn each_method_is_served_whole_until_it_is_verified_and_then_in_every_way(
             assert_eq!(part.bytes(), &coded.bytes()[50..60], "{what}");
             let known = [("if-none-match", &*coded_tag), CODED[0]];
             assert_eq!(client.get_with(&target, &known).await.status, 304, "{what}");
-        }
-    }
-}
-
-/// Fails where a client would believe that it has an entry.
-#[track_caller]
-fn assert_not_whole(what: &str, answer: &Answer) {
-    let is_refused = answer.status == StatusCode::UNPROCESSABLE_ENTITY;
-    assert!(is_refused || answer.body.is_err(), "{what}: a complete {}", answer.status);
-}
-
-#[tokio::test]
-async fn an_entry_that_is_damaged_in_its_middle_never_arrives_whole() {
-    let (packed, entries) = packed();
-    let damaged = entries.iter().cloned().map(|mut entry| {
-        if entry.name != BESIDE.as_bytes() {
-            let middle = entry.data.len() / 2;
-            entry.data[middle] ^= 1;
-        }
-        entry
-    });
-    let site = Uploaded::new(&slow_to_verify(damaged));
-    for verified in [false, true] {
-        if verified {
-            site.until_verified().await;
-        }
-        for protocol in PROTOCOLS {
-            let mut client = Client::new(site.server.address, protocol);
-            for (name, _, _) in &packed {
-                for fields in [&[][..], CODED, &[("range", "bytes=0-9")]] {
-                    let what = format!("{name} {protocol:?} {fields:?} {verified}");
-                    let target = site.target(name);
-                    let Ok(answer) = client.try_send(&Method::GET, &target, fields).await else {
-                        assert!(!verified, "{what}: no answer");
-                        continue;
-                    };
-                    assert_not_whole(&what, &answer);
-                    assert!(!verified || answer.status == 422, "{what}: {}", answer.status);
-                }
-            }
         }
     }
 }

@@ -221,7 +221,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 /// The digests that archives of the store have as their names.
-fn blobs(data: &Path) -> BTreeSet<String> {
+pub(crate) fn blobs(data: &Path) -> BTreeSet<String> {
     let names = files(&data.join("blobs")).into_iter();
     names.filter_map(|(name, _)| name.strip_suffix(".zip").map(str::to_owned)).collect()
 }
