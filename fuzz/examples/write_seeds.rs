@@ -7,8 +7,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use entryway_fuzz::decode;
-use entryway_fuzz::range::{Input, TAG};
+use entryway_fuzz::answer::{Input, TAG};
+use entryway_fuzz::{decode, range, sidecar};
 use entryway_http::RangeSupport;
 use entryway_testkit::builder::{Archive, DescriptorForm, Entry, Place, Saturated, Zip64End};
 use entryway_testkit::fixtures::{crc32, deflate, text};
@@ -21,10 +21,185 @@ const SEED_LEN_MAX: usize = 8 * 1024;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: write_seeds FOLDER")?);
     let good = samples::good().into_iter().map(|sample| (sample.name, sample.archive.build()));
+    write_all(&folder.join("answer"), requests())?;
+    write_all(&folder.join("archives"), good.chain(hostile()))?;
     write_all(&folder.join("decode"), streams())?;
-    write_all(&folder.join("list"), good.chain(hostile()))?;
-    write_all(&folder.join("range"), requests())?;
+    write_all(&folder.join("disposition"), names())?;
+    write_all(&folder.join("range"), ranges())?;
+    write_all(&folder.join("route"), heads())?;
+    write_all(&folder.join("webhook"), bodies())?;
+    write_sidecars(&folder.join("sidecar"))?;
     Ok(())
+}
+
+/// Sidecars that are no more what the archives have. The key of the names is another one in each
+/// run, so that one that reads back stays: it shows that what was written before still does.
+fn write_sidecars(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for (number, (known, name)) in sidecar::ARCHIVES.iter().zip(sidecar::NAMES).enumerate() {
+        let path = folder.join(name);
+        let old = fs::read(&path).unwrap_or_default();
+        if old.split_first().is_some_and(|(_, old)| sidecar::reads_back(known, old)) {
+            continue;
+        }
+        let (directory, standings) = (known.archive.directory(), &known.standings);
+        let written = entryway::sidecar::write(
+            directory,
+            &known.binding,
+            standings,
+            entryway::Duplicates::Refuse,
+        );
+        fs::write(path, [&[number as u8][..], &written].concat())?;
+    }
+    Ok(())
+}
+
+/// Names of entries as the input of `disposition`: raw name and the name to show are one.
+fn names() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    let long = "\u{e9}".repeat(200);
+    let names: [(&str, &[u8]); 9] = [
+        ("plain", b"dir/a.txt"),
+        ("quote and backslash", b"a\"b\\c.txt"),
+        ("percent sign", b"100%41.txt"),
+        ("line break", b"a\r\nX-Field: y"),
+        ("not UTF-8", b"caf\xe9"),
+        ("turned about", "a\u{202e}gpj.exe".as_bytes()),
+        ("long", long.as_bytes()),
+        ("no last segment", b"dir/"),
+        ("semicolon", b"a; filename=b"),
+    ];
+    let inputs = names.map(|(name, entry)| (name, [&[255], entry].concat()));
+    let shown: [(&str, &[u8]); 2] =
+        [("shown otherwise", b"\x05a.txtb.txt"), ("nothing shown", b"\x05a.txt")];
+    inputs.into_iter().chain(shown.map(|(name, input)| (name, input.to_vec())))
+}
+
+/// Range fields, one form each.
+fn ranges() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    let eight = "bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14";
+    let nine = format!("{eight},16-16");
+    let values: [(&str, u64, &[&str]); 12] = [
+        ("one", 100, &["bytes=0-9"]),
+        ("open", 100, &["bytes=50-"]),
+        ("suffix", 100, &["bytes=-10"]),
+        ("several", 100, &["bytes=0-9, 20-29 ,,-5"]),
+        ("bridged", 100, &["bytes=20-29,0-9,10-19"]),
+        ("eight", 100, &[eight]),
+        ("nine", 100, &[&nine]),
+        ("past the end", 100, &["bytes=100-,-0"]),
+        ("of nothing", 0, &["bytes=0-,-1"]),
+        ("largest", u64::MAX >> 1, &["bytes=9223372036854775806-18446744073709551615"]),
+        ("twice", 100, &["bytes=0-1", "bytes=3-4"]),
+        ("not valid", 100, &["bytes=5-2"]),
+    ];
+    let input = |(name, complete_len, values): (&'static str, u64, &[&str])| {
+        let values = values.iter().map(|value| value.as_bytes()).collect();
+        let ranges = RangeSupport::Any;
+        let input = range::Input { complete_len, is_head: false, ranges, values };
+        (name, input.to_bytes())
+    };
+    values.map(input).into_iter()
+}
+
+/// Heads of requests, one for each endpoint and each way to write a target.
+fn heads() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    let projects = "/api/v4/projects";
+    let targets: [(&str, &str, String); 24] = [
+        ("job archive", "GET", format!("{projects}/7/jobs/100/artifacts")),
+        ("some of a job", "GET", format!("{projects}/7/jobs/1/artifacts?path[]=a/b&path%5B%5D=c*")),
+        ("job file", "GET", format!("{projects}/g%2Fapp/jobs/100/artifacts/dist/out%20file.txt")),
+        (
+            "job tree",
+            "GET",
+            format!("{projects}/7/jobs/1/artifacts/tree?path=a&recursive=1&page=2"),
+        ),
+        ("an entry called tree", "GET", format!("{projects}/7/jobs/1/artifacts/tree?raw=yes")),
+        ("keep", "POST", format!("{projects}/7/jobs/1/artifacts/keep")),
+        ("delete", "DELETE", format!("{projects}/7/jobs/1/artifacts")),
+        ("delete all", "DELETE", format!("{projects}/7/artifacts")),
+        ("latest archive", "GET", format!("{projects}/7/jobs/artifacts/main/download?job=build")),
+        ("latest file", "HEAD", format!("{projects}/7/jobs/artifacts/a/b/raw/c/d?job=a+b")),
+        ("latest tree", "GET", format!("{projects}/7/jobs/artifacts/a%2Fb/tree?job=x&per_page=9")),
+        ("several raw", "GET", format!("{projects}/7/jobs/artifacts/a/raw/raw/b/raw/c?job=x")),
+        ("raw and download", "GET", format!("{projects}/7/jobs/artifacts/a/raw/b/download?job=x")),
+        (
+            "recent",
+            "GET",
+            format!(
+                "{projects}/7/jobs/artifacts/m/raw/x?job=b&search_recent_successful_pipelines=true"
+            ),
+        ),
+        ("dots", "GET", format!("{projects}/7/jobs/1/artifacts/a/%2e%2E/../b")),
+        ("twice encoded", "GET", format!("{projects}/7/jobs/1/artifacts/%252e%252e/%2541")),
+        ("control", "GET", format!("{projects}/7/jobs/1/artifacts/a%00%0a%7f")),
+        ("drive", "GET", format!("{projects}/7/jobs/1/artifacts/c:%5Ca")),
+        ("tokens", "GET", format!("{projects}/7/jobs/1/artifacts/a?private_token=t;job_token=u")),
+        ("upload", "POST", "/api/v4/jobs/5/artifacts?artifact_type=archive&expire_in=1+day".into()),
+        ("runner", "GET", "/api/v4/jobs/5/artifacts?direct_download=true".into()),
+        ("ingest", "PUT", "/ingest/v1/projects/g%2Fapp/pipelines/5".into()),
+        ("absolute", "GET", "http://host.example:80/-/health".into()),
+        ("asterisk", "OPTIONS", "*".into()),
+    ];
+    targets.into_iter().map(|(name, method, target)| {
+        let fields = "Host: host.example:80\r\nPRIVATE-TOKEN: x\r\n";
+        (name, format!("{method} {target} HTTP/1.1\r\n{fields}\r\n").into_bytes())
+    })
+}
+
+/// Bodies of webhooks and of the ingest routes.
+fn bodies() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    let times =
+        r#""created_at":"2026-03-01 07:00:00 UTC","finished_at":"2026-03-01 08:00:00 +0100""#;
+    let details = r#""created_at":"2026-01-01T00:00:01Z","coverage":87.5,"failure_reason":null,
+        "commit":{"id":"c0ffee","message":"A\nB"},"user":{"id":3,"groups":["a"]}"#;
+    let project = r#""project":{"id":340,"web_url":"https://host/x/tools/anvil",
+        "git_ssh_url":"git@host:tools/anvil.git","visibility_level":10,
+        "path_with_namespace":"tools/anvil"}"#;
+    let commit = r#""commit":{"id":"9d1f","sha":"9d1f","message":"M\n\nN","title":"M",
+        "status":"running","author_name":"A","timestamp":"2026-03-01T08:59:21+02:00",
+        "author":{"name":"A","email":"a@example.net"}}"#;
+    let runner = r#""runner":{"id":6,"description":"forge","tags":["arm"]}"#;
+    let pipeline = format!(
+        r#"{{"object_kind":"pipeline","object_attributes":{{"id":5120,"ref":"release/2.x",
+        "tag":false,"sha":"9d1f","source":"merge_request_event","status":"failed",{times}}},
+        "merge_request":{{"iid":7}},"user":{{"id":77,"email":"m@example.net"}},{project},{commit},
+        "builds":[{{"id":91002,"stage":"check","name":"lint 1/2","status":"failed",{times},
+        "failure_reason":"script_failure","allow_failure":true,{runner},"user":null}}],
+        "source_pipeline":{{"project":{{"id":340}},"pipeline_id":9}}}}"#
+    );
+    let build = format!(
+        r#"{{"object_kind":"build","ref":"refs/merge-requests/7/merge","tag":true,"sha":"9d1f",
+        "build_id":5,"build_name":"b","build_stage":"s","build_status":"canceling",
+        "build_started_at":null,"build_failure_reason":"unknown_failure","pipeline_id":4,
+        "build_allow_failure":false,"user":{{"id":1}},{commit},{runner},
+        "repository":{{"homepage":"https://host/tools/anvil","visibility_level":20,
+        "git_ssh_url":"ssh://git@host:22/tools/anvil.git"}}}}"#
+    );
+    let ingest_pipeline = format!(
+        r#"{{"ref":"main","sha":"r12:/trunk","tag":true,"status":"manual",
+        "source":"web","parent_pipeline_id":9,{details}}}"#
+    );
+    let ingest_job = format!(
+        r#"{{"pipeline_id":10,"name":"build 1/2","stage":"test","status":"canceled","retried":true,
+        "allow_failure":true,"artifacts_access":"maintainer","locked":true,{details}}}"#
+    );
+    let bodies = [
+        ("pipeline", pipeline),
+        ("build", build),
+        ("deleted project", r#"{"event_name":"project_destroy","project_id":1}"#.into()),
+        ("push", r#"{"object_kind":"push","ref":"refs/heads/main"}"#.into()),
+        ("ingest pipeline", ingest_pipeline),
+        ("ingest job", ingest_job),
+        (
+            "ingest project",
+            r#"{"visibility":"internal","public_pipelines":false,
+            "job_token_allowlist":["lib/core","a/b/c"]}"#
+                .into(),
+        ),
+        ("an id that is none", r#"{"parent_pipeline_id":0}"#.into()),
+        ("a name twice", r#"{"tag":true,"t\u0061g":false}"#.into()),
+    ];
+    bodies.into_iter().map(|(name, body)| (name, body.into_bytes()))
 }
 
 fn write_all(
@@ -194,6 +369,10 @@ fn hostile() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
         ("bad zip64 extra too short", {
             let entry = a().zip64(Saturated::NONE, Saturated::ALL);
             of(vec![entry.edit_central(|it| it.extra = extra::zip64(&[1])), b()])
+        }),
+        ("bad size at the end of numbers", {
+            let entry = b().zip64(Saturated::NONE, Saturated::SIZES);
+            of(vec![entry.edit_central(|it| it.extra = extra::zip64(&[u64::MAX, 6])), a()])
         }),
         ("bad zip64 extra twice", {
             let entry = a().zip64(Saturated::NONE, Saturated::SIZES);

@@ -1,4 +1,11 @@
-//! Feeds arbitrary bytes to [`entryway_fuzz::list::check`].
+//! Feeds archives, changed as archives, to [`entryway_fuzz::list::check`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| entryway_fuzz::list::check(input));
+use entryway_fuzz::zip_mutator::mutate;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+
+fuzz_target!(|input: &[u8]| entryway_fuzz::list::check(input));
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutate(data, size, max_size, seed, fuzzer_mutate)
+});

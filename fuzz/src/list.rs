@@ -1,164 +1,130 @@
-//! Arbitrary bytes as an archive: opened, listed, looked up, verified, through every path that must
-//! come to the same answer.
+//! Arbitrary bytes as an archive: opened, listed and looked up, through every way that must come to
+//! the same answer.
 //!
-//! 1. The locator over all bytes at once, and asking for what it needs: the same directory.
-//! 2. The archive over a slice, and through reads of a few bytes: the same directory, the same
-//!    verdicts, the same content or error for every entry.
-//! 3. The oracle of the testkit, which shares no code with the engine: it refuses and serves the
-//!    same entries with the same content.
-//! 4. The sidecar written from the verdicts: every name finds through it what the directory finds.
+//! 1. The locator over all bytes at once, over windows larger than it asked for and over ones that
+//!    lack what it asked for: the same directory, after two needs at most, none past the end.
+//! 2. The archive in memory, in a file, and through reads of a few bytes: the same directory and
+//!    entries, the same verdicts.
+//! 3. Every name finds its entry: in the index, in one pass without an index, and through a sidecar
+//!    written from the verdicts.
+//! 4. The tree of names is the same from the directory and from the sidecar, and its pages are its
+//!    parts.
 
 use bytes::Bytes;
-use entryway::sidecar::{self, Binding, FindError, Sidecar};
-use entryway::source::testing::Sluggish;
+use entryway::sidecar::{self, Binding, FindError, Sidecar, SortedSidecar};
+use entryway::tree::{self, Listing, Page};
 use entryway::{
-    Archive, Directory, Duplicates, Entry, Error, Found, Limits, Locator, Lookup, ReadAt, Refusal,
-    Rule, Scope, Standing, Step, Window,
+    Archive, Directory, DirectoryExtent, Duplicates, Entry, Error, FileSource, Locator, Lookup,
+    ReadAt, Rule, Scope, SortedDirectory, SortedEntries, Standing, Step, Window, find_one,
 };
-use entryway_testkit::oracle;
 
-/// Small enough that no input takes long: what an input may decode to is bounded by its length.
-///
-/// At most 256 entries of 4 KiB, and 1,100 bytes for each byte of compressed data: entries that
-/// share bytes are refused before they are decoded.
-pub const LIMITS: Limits = Limits {
-    directory_size: 64 * 1024,
-    entries: 256,
-    index_len: 8 * 1024,
-    decoder_memory: 1 << 20,
-    expansion_ratio: 1_100,
-    expansion_free: 4 * 1024,
-};
+use crate::draw::Draw;
+use crate::reading::{LIMITS, Ragged, read, verify};
 
 /// Checks one input.
 ///
 /// # Panics
-/// Where two paths disagree or a promise is broken: a finding.
+/// Where two ways disagree or a promise is broken: a finding.
 pub fn check(input: &[u8]) {
     let bytes = Bytes::copy_from_slice(input);
-    let sluggish = Sluggish { inner: bytes.clone(), step: 1 + input.len() % 13 };
+    let mut draw = Draw::of(input);
     let archive = Archive::open_within(bytes.clone(), LIMITS);
-    let slowly = Archive::open_within(sluggish, LIMITS);
-    check_locator(input, archive.as_ref().map(Archive::directory));
-    let (archive, slowly) = match (archive, slowly) {
-        (Ok(archive), Ok(slowly)) => (archive, slowly),
-        (Err(error), Err(slow_error)) => {
-            assert_eq!(error, slow_error, "reads of a few bytes end in another error");
+    check_locator(input, archive.as_ref().map(Archive::directory), &mut draw);
+    let ragged = Archive::open_within(Ragged::new(bytes.clone(), &mut draw), LIMITS);
+    let file = Archive::open_within(in_a_file(input), LIMITS);
+    let archive = match archive {
+        Ok(archive) => archive,
+        Err(error) => {
+            assert_eq!(ragged.err().as_ref(), Some(&error), "short reads end in another error");
+            assert_eq!(file.err().as_ref(), Some(&error), "a file ends in another error");
             let Error::Archive(refusal) = error else { panic!("an archive in memory: {error}") };
+            // One pass makes no index, whose length is a limit too.
+            let is_refused = find_one(&bytes, b"a.txt", &LIMITS).is_err();
+            assert!(is_refused || refusal.rule == Rule::ArchiveOverLimit, "but for one: {refusal}");
             assert_eq!(refusal.rule.scope(), Scope::Archive, "{refusal}");
-            if refusal.rule != Rule::ArchiveOverLimit {
-                assert!(oracle::read(input).is_err(), "refused, but not by the oracle: {refusal}");
-            }
+            assert!(!refusal.to_string().is_empty());
             return;
         }
-        (archive, slowly) => panic!("over a slice {archive:?}, slowly {slowly:?}"),
     };
-    assert_eq!(archive.directory().extent(), slowly.directory().extent());
     assert!(archive.directory().index_len() <= LIMITS.index_len);
-
     let standings = verify(&archive);
-    assert_eq!(standings, verify(&slowly), "reads of a few bytes end in other verdicts");
-    let contents: Vec<_> = archive
-        .directory()
-        .entries()
-        .map(|entry| {
-            let found = archive.describe(&entry);
-            let content = read(&archive, &found);
-            assert_eq!(content, read(&slowly, &found), "reads of a few bytes give another content");
-            content
-        })
-        .collect();
-    check_against_oracle(input, &archive, &standings, &contents);
+    same_directory(&archive, &standings, &ragged.expect("short reads refuse what memory opens"));
+    same_directory(&archive, &standings, &file.expect("a file refuses what memory opens"));
     check_lookups(&bytes, &archive, &standings);
 }
 
-/// Over a window that is everything, one step says what a dialogue of needs says.
-fn check_locator(input: &[u8], opened: Result<&Directory, &Error>) {
-    let located = Locator::new(input.len() as u64, &LIMITS).step(Window::whole(input));
-    match (located, opened) {
+/// The bytes in a file that has no name.
+fn in_a_file(input: &[u8]) -> FileSource {
+    let file = rustix::fs::memfd_create("archive", rustix::fs::MemfdFlags::CLOEXEC);
+    let file = std::fs::File::from(file.expect("a file in memory"));
+    std::os::unix::fs::FileExt::write_all_at(&file, input, 0).expect("a file in memory");
+    FileSource::new(file).expect("a regular file")
+}
+
+/// The locator says the same whatever windows it is shown.
+fn check_locator(input: &[u8], opened: Result<&Directory, &Error>, draw: &mut Draw) {
+    let whole = Locator::new(input.len() as u64, &LIMITS).step(Window::whole(input));
+    let expected = match (whole, opened) {
         (Ok(Step::Need(extent)), _) => panic!("{extent:?} is wanted and in hand"),
-        (Ok(Step::Done(extent)), Ok(directory)) => assert_eq!(&extent, directory.extent()),
+        (Ok(Step::Done(extent)), Ok(directory)) => {
+            assert_eq!(&extent, directory.extent());
+            Ok(extent)
+        }
         // Located, then refused by what stands in the directory.
-        (Ok(Step::Done(_)), Err(_)) => {}
-        (Err(error), opened) => assert_eq!(Some(&error), opened.err()),
-    }
-}
-
-/// The verdict on every entry, in the directory's order.
-fn verify<S: ReadAt>(archive: &Archive<S>) -> Vec<Standing> {
-    let mut standings = Vec::new();
-    let mut produced = 0;
-    archive
-        .verify(
-            |progress| {
-                assert!(progress.produced >= produced, "progress goes back");
-                produced = progress.produced;
-            },
-            |_, standing| standings.push(standing),
-        )
-        .expect("memory can be read");
-    assert_eq!(standings.len(), archive.directory().len());
-    assert!(produced <= output_bound(archive), "{produced} bytes came out");
-    for standing in &standings {
-        match standing {
-            Standing::Good { data_offset, .. } => assert!(*data_offset <= archive.source().len()),
-            Standing::Bad(refusal) => assert_eq!(refusal.rule.scope(), Scope::Entry, "{refusal}"),
-            Standing::Unverified => panic!("verified, and unverified"),
+        (Ok(Step::Done(extent)), Err(_)) => Ok(extent),
+        (Err(error), opened) => {
+            assert_eq!(Some(&error), opened.err());
+            Err(error)
         }
-    }
-    standings
-}
-
-/// The most bytes that the limits let the entries of an archive decode to.
-fn output_bound<S: ReadAt>(archive: &Archive<S>) -> u64 {
-    archive.directory().len() as u64 * LIMITS.expansion_free
-        + archive.source().len() * LIMITS.expansion_ratio
-}
-
-/// The content of an entry, or why it cannot be had.
-fn read<S: ReadAt>(archive: &Archive<S>, found: &Found) -> Result<Vec<u8>, Refusal> {
-    let refused = |error| match error {
-        Error::Entry(refusal) => refusal,
-        other => panic!("an entry in memory: {other}"),
     };
-    let declared_size = found.entry.declared_uncompressed_size;
-    let mut reader = archive.read(found).map_err(refused)?;
-    let mut content = Vec::new();
-    while let Some(chunk) = reader.next_chunk().map_err(refused)? {
-        assert!(!chunk.is_empty() && chunk.len() <= entryway::CHUNK_LEN);
-        content.extend_from_slice(&chunk);
-        assert!(content.len() as u64 <= declared_size, "more than was declared");
+    for _ in 0..4 {
+        assert_eq!(locate(input, draw), expected, "other windows, another directory");
     }
-    assert_eq!(content.len() as u64, declared_size);
-    assert_eq!(crc32fast::hash(&content), found.entry.declared_crc32);
-    Ok(content)
+    if let Ok(extent) = expected {
+        let (start, end) = (extent.extent.start as usize, extent.extent.end as usize);
+        let parsed = Directory::parse(extent, Bytes::copy_from_slice(&input[start..end]), &LIMITS);
+        assert_eq!(parsed.as_ref().err(), opened.err(), "parsed from its bytes alone");
+    }
 }
 
-/// The engine and the oracle serve the same entries, and verifying says what reading says.
-fn check_against_oracle<S: ReadAt>(
-    input: &[u8],
-    archive: &Archive<S>,
-    standings: &[Standing],
-    contents: &[Result<Vec<u8>, Refusal>],
-) {
-    let expected = oracle::read(input).expect("accepted, but not by the oracle");
-    assert_eq!(expected.len(), standings.len());
-    let entries = archive.directory().entries().zip(standings).zip(contents).zip(&expected);
-    for (((entry, standing), content), expected) in entries {
-        assert_eq!(archive.directory().raw_name(&entry), expected.raw_name);
-        match (standing, content, &expected.verdict) {
-            (Standing::Good { .. }, Ok(content), Ok(expected)) => assert_eq!(content, expected),
-            (Standing::Good { .. }, Ok(_), Err(refusal))
-                if refusal.reason == oracle::OTHER_METHOD => {}
-            (Standing::Bad(refusal), Err(on_reading), expected) => {
-                assert_eq!(refusal, on_reading);
-                let is_over = refusal.rule == Rule::EntryOverLimit;
-                assert!(expected.is_err() || is_over, "served by the oracle, but: {refusal}");
-            }
-            (standing, content, expected) => {
-                panic!("verified {standing:?}, read {content:?}, the oracle {expected:?}")
+/// Locates through windows that are drawn: around what is asked for, or somewhere else.
+fn locate(input: &[u8], draw: &mut Draw) -> Result<DirectoryExtent, Error> {
+    let len = input.len() as u64;
+    let mut locator = Locator::new(len, &LIMITS);
+    let mut window = Window::EMPTY;
+    let (mut needs, mut asked) = (0, None);
+    loop {
+        let need = match locator.step(window)? {
+            Step::Done(extent) => return Ok(extent),
+            Step::Need(extent) => extent,
+        };
+        assert!(need.start < need.end && need.end <= len, "{need:?} of {len}");
+        assert!(window.slice(&need).is_none(), "{need:?} is wanted and in hand");
+        if asked.as_ref() != Some(&need) {
+            needs += 1;
+            assert!(needs <= 2, "{needs} needs");
+            asked = Some(need.clone());
+            if draw.one_in(3) {
+                // Lacks the last byte, or the first one.
+                let end = if draw.one_in(2) { need.end - 1 } else { need.start };
+                let start = draw.below(end + 1);
+                window = Window { offset: start, bytes: &input[start as usize..end as usize] };
+                continue;
             }
         }
+        let start = need.start - draw.below(need.start.min(100) + 1);
+        let end = need.end + draw.below((len - need.end).min(100) + 1);
+        window = Window { offset: start, bytes: &input[start as usize..end as usize] };
+    }
+}
+
+/// What another source of the same bytes gives is the same.
+fn same_directory<S: ReadAt>(archive: &Archive<Bytes>, standings: &[Standing], other: &Archive<S>) {
+    assert_eq!(archive.directory().extent(), other.directory().extent());
+    assert!(archive.directory().entries().eq(other.directory().entries()), "other entries");
+    assert_eq!(standings, verify(other), "other verdicts");
+    for entry in archive.directory().entries() {
+        assert_eq!(archive.describe(&entry), other.describe(&entry));
     }
 }
 
@@ -168,10 +134,10 @@ fn check_lookups(bytes: &Bytes, archive: &Archive<Bytes>, standings: &[Standing]
     let binding = Binding { sha256: [7; 32], len: ReadAt::len(bytes), modified_nanos: 0 };
     let written = sidecar::write(directory, &binding, standings, Duplicates::Refuse);
     let written = Bytes::from(written);
-    let sidecar = Sidecar::open(written, &binding).expect("a sidecar just written");
+    let sidecar = Sidecar::open_within(written, &binding, LIMITS).expect("a sidecar just written");
     assert_eq!(sidecar.entries(), directory.len() as u64);
 
-    check_sorted(directory, &sidecar);
+    check_sorted(archive, &sidecar);
     for entry in directory.entries() {
         let found = archive.describe(&entry);
         let raw_name: &[u8] = &found.raw_name;
@@ -190,8 +156,10 @@ fn check_lookups(bytes: &Bytes, archive: &Archive<Bytes>, standings: &[Standing]
     }
 }
 
-/// The sidecar's sorted section is every entry once, in the order of the raw names' bytes.
-fn check_sorted(directory: &Directory, sidecar: &Sidecar<Bytes>) {
+/// The sidecar's sorted section is every entry once, in the order of the raw names' bytes; and the
+/// tree that follows from it is that of the directory.
+fn check_sorted(archive: &Archive<Bytes>, sidecar: &Sidecar<Bytes>) {
+    let directory = archive.directory();
     let entries: Vec<Entry> = directory.entries().collect();
     let mut expected: Vec<(&[u8], u32, u32)> = entries
         .iter()
@@ -203,6 +171,44 @@ fn check_sorted(directory: &Directory, sidecar: &Sidecar<Bytes>) {
         assert_eq!(sidecar.sorted(index), Ok(Some((header_offset, ordinal))));
     }
     assert_eq!(sidecar.sorted(entries.len() as u64), Ok(None));
+
+    let mut in_memory = SortedDirectory::new(archive);
+    let mut kept = SortedSidecar::new(sidecar, archive.source()).expect("a sidecar just written");
+    let folders = entries.iter().filter_map(|entry| {
+        let name = directory.raw_name(entry);
+        name.iter().position(|&byte| byte == b'/').map(|at| &name[..at])
+    });
+    for folder in [&b""[..], b"dir/"].into_iter().chain(folders.take(4)) {
+        for recursive in [false, true] {
+            let all =
+                listed(&mut in_memory, folder, recursive, Page { number: 1, per_page: 1 << 16 });
+            let page = Page { number: 2, per_page: 3 };
+            assert_eq!(
+                all,
+                listed(&mut kept, folder, recursive, Page { number: 1, per_page: 1 << 16 })
+            );
+            let part = listed(&mut kept, folder, recursive, page);
+            assert_eq!(all.is_some(), part.is_some());
+            let (Some(all), Some(part)) = (all, part) else { continue };
+            assert_eq!((all.items.len() as u64, part.total), (all.total, all.total));
+            let second: Vec<_> = all.items.into_iter().skip(3).take(3).collect();
+            assert_eq!(part.items, second, "the second page of three");
+        }
+    }
+}
+
+fn listed<E: SortedEntries>(
+    entries: &mut E,
+    folder: &[u8],
+    recursive: bool,
+    page: Page,
+) -> Option<Listing> {
+    let listing = tree::list(entries, folder, recursive, page).expect("a directory in memory")?;
+    for item in &listing.items {
+        assert!(!item.name.is_empty() && item.path.ends_with(&*item.name), "{item:?}");
+        assert!(!item.path.starts_with('/') && !item.path.ends_with('/'), "{item:?}");
+    }
+    Some(listing)
 }
 
 fn same_lookup(
@@ -211,11 +217,17 @@ fn same_lookup(
     standings: &[Standing],
     name: &[u8],
 ) {
+    let without_index = find_one(archive.source(), name, &LIMITS);
     let through_sidecar = sidecar.find(archive.source(), name);
     match (archive.find(name), through_sidecar) {
-        (Ok(None), Ok(None)) => {}
-        (Err(refusal), Err(FindError::Refused(other))) => assert_eq!(refusal, other),
+        (Ok(None), Ok(None)) => assert_eq!(without_index, Ok(None)),
+        (Err(refusal), Err(FindError::Refused(other))) => {
+            assert_eq!(refusal, other);
+            assert_eq!(refusal.rule, Rule::AmbiguousName);
+            assert_eq!(without_index, Err(Error::Entry(refusal)));
+        }
         (Ok(Some(found)), Ok(Some(other))) => {
+            assert_eq!(without_index.as_ref(), Ok(&Some(found.clone())));
             assert_eq!(found.entry, other.entry);
             assert_eq!(found.raw_name, other.raw_name);
             assert_eq!(found.display_name, other.display_name);

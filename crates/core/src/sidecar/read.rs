@@ -263,7 +263,8 @@ impl<S: ReadAt> Pairs<'_, S> {
     }
 }
 
-/// Reads a page; what lies past the end of the file reads as zeros, and so fails its CRC-32.
+/// Reads a page; what lies past the end of the file is not asked for, reads as zeros, and so fails
+/// its CRC-32.
 fn read_page<S: ReadAt>(
     source: &S,
     number: u64,
@@ -272,12 +273,33 @@ fn read_page<S: ReadAt>(
     let offset = number.saturating_mul(PAGE_LEN as u64);
     page.fill(0);
     let mut filled = 0;
-    while filled < PAGE_LEN {
-        match source.read_at(offset.saturating_add(filled as u64), &mut page[filled..]) {
+    while filled < PAGE_LEN && offset < source.len() {
+        // Below 2^64: the page begins within the file, and ends at the end of numbers at the latest.
+        match source.read_at(offset + filled as u64, &mut page[filled..]) {
             Ok(0) => break,
             Ok(read_len) => filled += read_len,
             Err(error) => return Err(SidecarError::Read(error.kind())),
         }
     }
     Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::source::testing::Counting;
+
+    #[test]
+    fn a_page_past_the_end_is_damaged_and_not_asked_for() {
+        let source = Counting::new(Bytes::from(vec![0; PAGE_LEN]));
+        for number in [1, u64::MAX / PAGE_LEN as u64, u64::MAX] {
+            let section = Section { first_page: number, items: 1 };
+            let page = Box::new([0; PAGE_LEN]);
+            let mut pairs = Pairs { source: &source, section, page, number: None };
+            assert_eq!(pairs.pair(0), Err(SidecarError::Damaged { page: number }));
+        }
+        assert!(source.take().is_empty());
+    }
 }

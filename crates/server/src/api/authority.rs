@@ -11,7 +11,7 @@ use crate::reply::Failure;
 ///
 /// Nothing here is built from it; but a proxy in front routes by it, and one that reads it
 /// otherwise routes wrongly.
-pub(super) fn check(head: &Parts) -> Result<(), Failure> {
+pub fn check(head: &Parts) -> Result<(), Failure> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
@@ -36,7 +36,7 @@ pub(super) fn check(head: &Parts) -> Result<(), Failure> {
 
 /// Whether a request has its authority in one Host field, of letters, digits, `.`, `-` and `:`
 /// alone: one that [`check`] lets through, in the form that nearly all have.
-pub(super) fn is_plain(head: &Parts) -> bool {
+pub fn is_plain(head: &Parts) -> bool {
     let mut hosts = head.headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');

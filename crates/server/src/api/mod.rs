@@ -7,7 +7,7 @@
 mod access_log;
 mod announcing;
 mod answer;
-mod authority;
+pub mod authority;
 mod body;
 mod download;
 pub mod job_entity;

@@ -207,9 +207,12 @@ pub fn redacted(undecoded: &str) -> String {
 pub fn without_page_and_tokens(undecoded: &str) -> Cow<'_, str> {
     let is_kept = |pair: &&str| {
         let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+        // One without a value is there too.
+        let names_token = may_name_token(name);
         let is_page = decode_query(name).is_ok_and(|name| name == "page");
         let has_token = decode_query(pair).map_or(true, |pair| *without_tokens(&pair) != *pair);
-        !pair.is_empty() && !is_page && !has_token && *redacted(pair) == **pair
+        let is_shown = !has_token && !names_token && *redacted(pair) == **pair;
+        !pair.is_empty() && !is_page && is_shown
     };
     undecoded.split('&').filter(is_kept).collect::<Vec<_>>().join("&").into()
 }
@@ -342,6 +345,7 @@ mod tests {
             ("all kept", "job=a+b&path=%2Fx&flag", "job=a+b&path=%2Fx&flag"),
             ("page", "page=2&job=a&%70age=3&pages=1", "job=a&pages=1"),
             ("tokens", "private_token=t&a=1&job%5ftoken=t&TOKEN=t", "a=1"),
+            ("tokens without a value", "private_token&a=1&job_token", "a=1"),
             ("ours by itself", "ewt_0123&a=1", "a=1"),
             ("ours as a name", "ewt_0123=1&a=1", "a=1"),
             ("ours as a value", "a=1&x=ewt_0123", "a=1"),

@@ -284,26 +284,23 @@ fn has_descriptor(room: &[u8], crc32: u32, compressed_size: u64, uncompressed_si
 }
 
 /// Rule 7 for DEFLATE: the stream ends exactly at the end of `data` and at `uncompressed_size`.
+///
+/// All of it comes into one buffer: given in pieces, this decoder takes a distance that reaches
+/// before the first byte for one into zeros.
 fn inflate(data: &[u8], uncompressed_size: u64) -> Result<Vec<u8>, OracleRefusal> {
+    // A byte of DEFLATE comes to 1,032 bytes at most: a match of 258 for two bits.
+    let most = uncompressed_size.min(1_032 * data.len() as u64);
+    let mut content = vec![0; most as usize + 1];
     let mut decoder = Decompress::new(false);
-    let mut content = Vec::new();
-    let mut chunk = [0; 32 * 1024];
-    loop {
-        let (consumed, produced) = (decoder.total_in(), decoder.total_out());
-        let rest = slice(data, consumed, data.len() as u64 - consumed).unwrap_or_default();
-        let Ok(status) = decoder.decompress(rest, &mut chunk, FlushDecompress::None) else {
-            return refuse(7, "not a DEFLATE stream");
-        };
-        content.extend_from_slice(&chunk[..(decoder.total_out() - produced) as usize]);
-        if content.len() as u64 > uncompressed_size {
-            return refuse(7, "more content than declared");
-        }
-        if status == Status::StreamEnd {
-            break;
-        }
-        if (decoder.total_in(), decoder.total_out()) == (consumed, produced) {
-            return refuse(7, "the DEFLATE stream does not end");
-        }
+    let Ok(status) = decoder.decompress(data, &mut content, FlushDecompress::Finish) else {
+        return refuse(7, "not a DEFLATE stream");
+    };
+    content.truncate(decoder.total_out() as usize);
+    if content.len() as u64 > uncompressed_size {
+        return refuse(7, "more content than declared");
+    }
+    if status != Status::StreamEnd {
+        return refuse(7, "the DEFLATE stream does not end");
     }
     if decoder.total_in() != data.len() as u64 {
         return refuse(7, "bytes after the DEFLATE stream");

@@ -31,6 +31,15 @@ fn two() -> Archive {
 }
 
 #[test]
+fn a_distance_that_reaches_before_the_first_byte_is_refused() {
+    // Two letters, then three bytes from five back (RFC 1951 3.2.6), and what zeros would make.
+    let stream = [0x4b, 0x4c, 0x02, 0x12, 0x00];
+    let content = b"ab\0\0\0";
+    let entry = Entry::raw("far", 8, stream, fixtures::crc32(content), 5);
+    assert_eq!(rules(&with(entry)), Ok(vec![7, 0]));
+}
+
+#[test]
 fn good_archives_are_served_whole() {
     for sample in samples::good() {
         let entries = read(&sample.archive.build()).expect(sample.name);

@@ -1,0 +1,4 @@
+//! Feeds arbitrary bytes to [`entryway_fuzz::preconditions::check`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| entryway_fuzz::preconditions::check(input));

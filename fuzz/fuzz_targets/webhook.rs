@@ -1,0 +1,11 @@
+//! Feeds bodies, changed as JSON, to [`entryway_fuzz::webhook::check`].
+#![no_main]
+
+use entryway_fuzz::webhook::{check, mutate};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+
+fuzz_target!(|input: &[u8]| check(input));
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutate(data, size, max_size, seed, fuzzer_mutate)
+});
