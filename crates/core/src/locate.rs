@@ -287,3 +287,294 @@ fn find_zip64_record(
     }
     Ok(Some((record_offset, zip64)))
 }
+
+#[cfg(test)]
+mod tests {
+    use entryway_testkit::builder::{Archive, Built, Entry, Zip64End};
+    use entryway_testkit::record::{EndOfCentralDirectory as End, Zip64Locator, Zip64Record};
+
+    use super::*;
+
+    /// A file of 36 bytes, its header of 47 at 36, and the end record at 83; with zip64 the record
+    /// at 83, the locator at 139 and the end record at 159.
+    fn one() -> Archive {
+        Archive::new().entry(Entry::stored("a", "hello"))
+    }
+
+    fn zip64() -> Archive {
+        one().zip64_end(Zip64End::Saturated)
+    }
+
+    fn locate(bytes: &[u8], limits: &Limits) -> Result<DirectoryExtent, Error> {
+        match Locator::new(bytes.len() as u64, limits).step(Window::whole(bytes))? {
+            Step::Done(directory) => Ok(directory),
+            Step::Need(extent) => panic!("all bytes are in hand, and {extent:?} is asked for"),
+        }
+    }
+
+    fn end_record(end: &End) -> Vec<u8> {
+        let mut out = Vec::new();
+        end.write(&mut out);
+        out
+    }
+
+    /// The bytes of `archive` with an end record of no entries as its comment, and `behind` that.
+    fn end_in_comment(behind: impl AsRef<[u8]>) -> Vec<u8> {
+        one().comment([&end_record(&End::default()), behind.as_ref()].concat()).build()
+    }
+
+    #[test]
+    fn the_directory_is_where_the_end_records_say() {
+        let base = |archive: Archive| {
+            let Built { directory_offset, eocd_offset, bytes, .. } = archive.build_placed();
+            (bytes, directory_offset as u64, eocd_offset as u64)
+        };
+        let sentinels = |end: &mut End| (end.disk, end.directory_disk) = (u16::MAX, u16::MAX);
+        let table: [(&str, Archive, u64); 9] = [
+            ("plain", one(), 0),
+            ("comment", one().comment("comment"), 0),
+            ("zeros behind", one().trailing([0; TRAILING_NULS as usize]), 0),
+            ("more zeros behind", one().trailing([0; TRAILING_NULS as usize + 1]), 0),
+            ("other bytes behind", one().trailing("junk"), 0),
+            ("counted prefix", one().prefix("prefix", true), 0),
+            ("prefix", one().prefix("prefix", false), 6),
+            ("zip64", zip64().edit_end(sentinels), 0),
+            ("zip64 behind a prefix", zip64().edit_zip64_record(|r| r.directory_offset -= 1), 1),
+        ];
+        for (name, archive, base_offset) in table {
+            let (bytes, start, end_record_offset) = base(archive);
+            let expected = DirectoryExtent {
+                extent: start..start + 47,
+                base_offset,
+                declared_entries: 1,
+                end_record_offset,
+                archive_len: bytes.len() as u64,
+            };
+            assert_eq!(locate(&bytes, &Limits::default()), Ok(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_end_record_is_looked_for_as_far_back_as_its_longest_comment_and_padding_allow() {
+        let full = one().comment([b' '; u16::MAX as usize]);
+        let padded = |zeros| full.clone().trailing(vec![0; zeros]).build();
+        let farthest = locate(&padded(TRAILING_NULS as usize), &Limits::default());
+        assert_eq!(farthest.map(|directory| directory.end_record_offset), Ok(83));
+        let refusal = |offset| at(Record::EndOfCentralDirectory, offset).breaks(Rule::NoEndRecord);
+        let beyond = padded(TRAILING_NULS as usize + 1);
+        assert_eq!(locate(&beyond, &Limits::default()), Err(refusal(0).into()));
+        // The offset is that of the first byte that was looked at.
+        let beyond = vec![0; TAIL_LEN as usize + 3];
+        assert_eq!(locate(&beyond, &Limits::default()), Err(refusal(3).into()));
+    }
+
+    #[test]
+    fn what_two_readers_read_differently_is_refused_with_the_place_and_both_numbers() {
+        use Rule::*;
+        let end = at(Record::EndOfCentralDirectory, 83);
+        let (record, locator) = (at(Record::Zip64Record, 83), at(Record::Zip64Locator, 139));
+        let zip64_end = at(Record::EndOfCentralDirectory, 159);
+        let agreeing = |edit: fn(&mut End)| one().zip64_end(Zip64End::Agreeing).edit_end(edit);
+        let with_record = |edit: fn(&mut Zip64Record)| zip64().edit_zip64_record(edit).build();
+        let with_locator = |edit: fn(&mut Zip64Locator)| zip64().edit_zip64_locator(edit).build();
+        let with_end = |edit: fn(&mut End)| one().edit_end(edit).build();
+        let bare_locator = {
+            let mut bytes = Vec::new();
+            Zip64Locator { record_offset: 7, ..Zip64Locator::default() }.write(&mut bytes);
+            [bytes, end_record(&End::default())].concat()
+        };
+        let signature_before = {
+            let mut prefix = vec![0; 100];
+            prefix[36..40].copy_from_slice(b"PK\x01\x02");
+            one().prefix(prefix, false).build()
+        };
+        let max = u64::MAX;
+        let table: [(&str, Vec<u8>, Refusal); 36] = [
+            ("second end", end_in_comment(""), end.breaks_by(SecondEndRecord, 0, 105)),
+            (
+                "second end and zeros",
+                end_in_comment([0; TRAILING_NULS as usize]),
+                end.breaks_by(SecondEndRecord, 0, 105),
+            ),
+            (
+                "second end and too many zeros",
+                end_in_comment([0; TRAILING_NULS as usize + 1]),
+                end.breaks_by(SignatureAfterEnd, 0, 105),
+            ),
+            (
+                "second end and another byte",
+                end_in_comment("x"),
+                end.breaks_by(SignatureAfterEnd, 0, 105),
+            ),
+            (
+                "signature in the comment",
+                one().comment("12PK\x05\x06").build(),
+                end.breaks_by(SignatureAfterEnd, 0, 107),
+            ),
+            ("disk", with_end(|e| e.disk = 1), end.breaks_by(SeveralDisks, 1, 0)),
+            ("directory's", with_end(|e| e.directory_disk = 2), end.breaks_by(SeveralDisks, 2, 0)),
+            (
+                "saturated without zip64",
+                with_end(|e| e.disk = u16::MAX),
+                end.breaks_by(SeveralDisks, 65_535, 0),
+            ),
+            ("counts", with_end(|e| e.entries_on_disk = 2), end.breaks_by(CountsDisagree, 2, 1)),
+            ("size", with_end(|e| e.directory_size += 1), end.breaks_by(DirectoryOutside, 84, 83)),
+            (
+                "offset",
+                with_end(|e| e.directory_offset += 3),
+                end.breaks_by(DirectoryOutside, 86, 83),
+            ),
+            (
+                "saturated offset without zip64",
+                with_end(|e| e.directory_offset = u32::MAX),
+                end.breaks_by(DirectoryOutside, 0xffff_ffff + 47, 83),
+            ),
+            (
+                "a header at the stated offset too",
+                signature_before,
+                at(Record::EndOfCentralDirectory, 183).breaks_by(AmbiguousBase, 36, 136),
+            ),
+            (
+                "an empty directory behind other bytes",
+                Archive::new().prefix("prefix", false).build(),
+                at(Record::EndOfCentralDirectory, 6).breaks_by(AmbiguousBase, 0, 6),
+            ),
+            (
+                "locator's disk",
+                with_locator(|l| l.record_disk = 3),
+                locator.breaks_by(SeveralDisks, 3, 0),
+            ),
+            (
+                "locator's total",
+                with_locator(|l| l.total_disks = 2),
+                locator.breaks_by(SeveralDisks, 2, 0),
+            ),
+            (
+                "locator's total of none",
+                with_locator(|l| (l.total_disks, l.record_disk) = (0, 4)),
+                locator.breaks_by(SeveralDisks, 0, 0),
+            ),
+            (
+                "another record offset",
+                with_locator(|l| l.record_offset += 1),
+                locator.breaks_by(Zip64NotAdjacent, 84, 83),
+            ),
+            (
+                "no room for a record",
+                bare_locator,
+                at(Record::Zip64Locator, 0).breaks_by(Zip64NotAdjacent, 7, 0),
+            ),
+            ("signature", with_record(|r| r.signature ^= 1), record.breaks(Zip64Signature)),
+            (
+                "record size",
+                with_record(|r| r.declared_size = Some(45)),
+                record.breaks_by(Zip64RecordSize, 45, 0),
+            ),
+            ("record's disk", with_record(|r| r.disk = 5), record.breaks_by(SeveralDisks, 5, 0)),
+            (
+                "record's directory's",
+                with_record(|r| r.directory_disk = 6),
+                record.breaks_by(SeveralDisks, 6, 0),
+            ),
+            (
+                "record's counts",
+                with_record(|r| r.entries_on_disk = 2),
+                record.breaks_by(CountsDisagree, 2, 1),
+            ),
+            (
+                "record's size",
+                with_record(|r| r.directory_size += 1),
+                record.breaks_by(DirectoryOutside, 84, 83),
+            ),
+            (
+                "record's largest offset",
+                with_record(|r| r.directory_offset = u64::MAX),
+                record.breaks_by(DirectoryOutside, max, 83),
+            ),
+            (
+                "agreeing disk",
+                agreeing(|e| e.disk = 1).build(),
+                record.breaks_by(Zip64Disagrees, 1, 0),
+            ),
+            (
+                "agreeing directory's",
+                agreeing(|e| e.directory_disk = 2).build(),
+                record.breaks_by(Zip64Disagrees, 2, 0),
+            ),
+            (
+                "agreeing count here",
+                agreeing(|e| e.entries_on_disk = 2).build(),
+                record.breaks_by(Zip64Disagrees, 2, 1),
+            ),
+            (
+                "agreeing count",
+                agreeing(|e| e.entries_total = 0).build(),
+                record.breaks_by(Zip64Disagrees, 0, 1),
+            ),
+            (
+                "agreeing size",
+                agreeing(|e| e.directory_size -= 1).build(),
+                record.breaks_by(Zip64Disagrees, 46, 47),
+            ),
+            (
+                "agreeing offset",
+                agreeing(|e| e.directory_offset -= 1).build(),
+                record.breaks_by(Zip64Disagrees, 35, 36),
+            ),
+            (
+                "a record that agrees, of one more entry here",
+                agreeing(|e| e.entries_on_disk = 2)
+                    .edit_zip64_record(|r| r.entries_on_disk = 2)
+                    .build(),
+                record.breaks_by(CountsDisagree, 2, 1),
+            ),
+            (
+                "no locator where one would stand",
+                zip64().edit_zip64_locator(|l| l.signature ^= 1).build(),
+                zip64_end.breaks_by(DirectoryOutside, 2 * 0xffff_ffff, 159),
+            ),
+            ("nothing", Vec::new(), at(Record::EndOfCentralDirectory, 0).breaks(NoEndRecord)),
+            (
+                "an end record cut short",
+                end_record(&End::default())[..21].to_vec(),
+                at(Record::EndOfCentralDirectory, 0).breaks(NoEndRecord),
+            ),
+        ];
+        for (name, bytes, expected) in table {
+            assert_eq!(locate(&bytes, &Limits::default()), Err(expected.into()), "{name}");
+        }
+    }
+
+    #[test]
+    fn limits_hold_to_the_number() {
+        let end = at(Record::EndOfCentralDirectory, 83);
+        let bytes = one().build();
+        let limits = |directory_size, entries| {
+            let limits = Limits { directory_size, entries, ..Limits::default() };
+            locate(&bytes, &limits).map(|directory| directory.declared_entries)
+        };
+        assert_eq!(limits(47, 1), Ok(1));
+        assert_eq!(limits(46, 1), Err(end.exceeds(Limit::DirectorySize, 46, 47).into()));
+        assert_eq!(limits(47, 0), Err(end.exceeds(Limit::Entries, 0, 1).into()));
+    }
+
+    #[test]
+    fn the_tail_is_asked_for_and_then_four_bytes_where_the_archive_may_start_later() {
+        let len = 2 * TAIL_LEN as usize;
+        let bytes = one().prefix(vec![b' '; len], false).build();
+        let whole_len = bytes.len() as u64;
+        let window = |extent: &Extent| Window {
+            offset: extent.start,
+            bytes: &bytes[extent.start as usize..extent.end as usize],
+        };
+        let mut locator = Locator::new(whole_len, &Limits::default());
+        let tail = whole_len - TAIL_LEN..whole_len;
+        assert_eq!(locator.step(Window::EMPTY), Ok(Step::Need(tail.clone())));
+        assert_eq!(locator.step(window(&tail)), Ok(Step::Need(36..40)));
+        // A window that does not cover them asks again.
+        assert_eq!(locator.step(window(&(36..39))), Ok(Step::Need(36..40)));
+        let Ok(Step::Done(directory)) = locator.step(window(&(36..40))) else { panic!() };
+        assert_eq!((directory.base_offset, directory.archive_len), (len as u64, whole_len));
+    }
+}

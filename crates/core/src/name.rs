@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn names_are_judged_by_their_bytes() {
-        let table: [(&[u8], GeneralPurposeFlags, Option<Rule>); 31] = [
+        let table: [(&[u8], GeneralPurposeFlags, Option<Rule>); 33] = [
             (b"a", NONE, None),
             (b"", NONE, Some(Rule::NameEmpty)),
             (b".", NONE, Some(Rule::NameDots)),
@@ -154,6 +154,7 @@ mod tests {
             (b"../x", NONE, Some(Rule::NameDots)),
             (b"a/../b", NONE, Some(Rule::NameDots)),
             (b"a/..", NONE, Some(Rule::NameDots)),
+            (b"../..", NONE, Some(Rule::NameDots)),
             (b"..\\evil", NONE, Some(Rule::NameDots)),
             (b"a\\..\\b", NONE, Some(Rule::NameDots)),
             (b"a/..b", NONE, None),
@@ -168,6 +169,7 @@ mod tests {
             (b"a.txt:evil:$DATA", NONE, None),
             (b"1:/x", NONE, None),
             (b"a\\b", NONE, None),
+            (b"a b", NONE, None),
             (b"a.txt\0.html", NONE, Some(Rule::NameControl)),
             (b"a\r\nb", NONE, Some(Rule::NameControl)),
             (b"a\x7f", NONE, Some(Rule::NameControl)),
@@ -184,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_path_is_addressable_or_not() {
-        let table: [(&[u8], bool); 25] = [
+        let table: [(&[u8], bool); 26] = [
             (b"a", true),
             (b"a/b c/d.txt", true),
             (b"a/..b/c.", true),
@@ -208,11 +210,26 @@ mod tests {
             (b"\\a", false),
             (b"c:/a", false),
             (b"C:a", false),
+            (b"1:/a", true),
             (b"a\x7f", false),
             ("a/\u{85}".as_bytes(), false),
         ];
         for (path, expected) in table {
             assert_eq!(is_addressable(path), expected, "{:?}", String::from_utf8_lossy(path));
+        }
+    }
+
+    #[test]
+    fn what_follows_a_dot_and_a_slash_is_a_name_where_it_is_something() {
+        let table: [(&[u8], Option<&[u8]>); 5] = [
+            (b"./a", Some(b"a")),
+            (b"././a", Some(b"./a")),
+            (b"./", None),
+            (b"a", None),
+            (b".a", None),
+        ];
+        for (raw, expected) in table {
+            assert_eq!(without_dot_slash(raw), expected, "{:?}", String::from_utf8_lossy(raw));
         }
     }
 

@@ -221,3 +221,58 @@ impl EntryPlan {
         at..end.max(at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::method::{CompressionMethod, GeneralPurposeFlags};
+
+    /// A stored entry of ten bytes, known to be good.
+    fn found() -> Found {
+        let entry = Entry {
+            local_header_offset: 0,
+            declared_compressed_size: 10,
+            declared_uncompressed_size: 10,
+            declared_crc32: 0,
+            header_offset: 0,
+            method: CompressionMethod::STORED,
+            flags: GeneralPurposeFlags::default(),
+            name_len: 1,
+            extra_len: 0,
+            is_directory: false,
+        };
+        let standing = Standing::Good { data_offset: 31, is_text: false, fits_zstd_coding: false };
+        Found {
+            entry,
+            raw_name: Bytes::from_static(b"a"),
+            display_name: "a".into(),
+            boundary: 41,
+            standing,
+            decoder_memory: 0,
+        }
+    }
+
+    #[test]
+    fn only_parts_that_ascend_within_the_content_are_planned() {
+        type Row = (&'static str, &'static [(u64, u64)], Option<u64>);
+        let table: [Row; 8] = [
+            ("none", &[], Some(0)),
+            ("the whole", &[(0, 10)], Some(10)),
+            ("two that touch", &[(0, 4), (4, 10)], Some(10)),
+            ("two apart", &[(1, 2), (8, 9)], Some(2)),
+            ("two that overlap", &[(0, 5), (4, 6)], None),
+            ("backwards", &[(5, 6), (0, 1)], None),
+            ("an empty one", &[(3, 3)], None),
+            ("past the end", &[(9, 11)], None),
+        ];
+        for (name, parts, expected) in table {
+            let parts = parts.iter().map(|&(start, end)| start..end).collect();
+            let plan = catch_unwind(AssertUnwindSafe(|| {
+                EntryPlan::parts(&found(), parts).unwrap().declared_len()
+            }));
+            assert_eq!(plan.ok(), expected, "{name}");
+        }
+    }
+}

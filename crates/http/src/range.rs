@@ -327,7 +327,7 @@ mod tests {
             ("two units", "bytes=0-1,bytes=3-4", None),
         ];
         for (name, value, expected) in rows {
-            let got = RangeSet::parse(value.as_bytes()).map(|set| set.0);
+            let got = RangeSet::parse(value.as_bytes()).map(|set| set.specs().to_vec());
             assert_eq!(got, *expected, "{name}");
         }
     }

@@ -10,7 +10,7 @@ const OFFSET_MASK: u32 = (1 << OFFSET_BITS) - 1;
 /// Among different names hardly a probe is that long. Among equal ones, which an archive may have
 /// by the million, each would be longer than the last, and the time to open it grow with their
 /// square.
-const LONG_PROBE: usize = 64;
+pub(super) const LONG_PROBE: usize = 64;
 /// A slot that holds nothing. No record starts at the offset it would name: records take 46 bytes.
 pub(crate) const EMPTY: u32 = u32::MAX;
 
@@ -138,3 +138,78 @@ impl Table {
 }
 
 const _: () = assert!(!EMPTY == 0);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The greatest hash.
+    const LAST: u64 = (1 << HASH_BITS) - 1;
+
+    #[test]
+    fn a_hash_has_its_slot_by_its_upper_bits() {
+        let table = [(0, 10, 0), (1 << 60, 10, 5), (LAST, 10, 9), (LAST / 4, 8, 1), (LAST, 1, 0)];
+        for (hash, slots, expected) in table {
+            assert_eq!(first_slot(hash, slots), expected, "{hash} of {slots}");
+        }
+        for (keys, slots) in [(0, 0), (1, 2), (2, 3), (3, 5), (300, 401)] {
+            assert_eq!(slots_for(keys), slots, "{keys}");
+        }
+    }
+
+    #[test]
+    fn a_slot_holds_an_offset_and_the_low_bits_of_a_hash() {
+        for offset in [0, 1, 0x0123_4567, OFFSET_MASK - 1] {
+            for hash in [0, 1, 0xf, 0x1234_5678_9abc_def0, LAST] {
+                let slot = slot_value(hash, offset);
+                assert_eq!(record_offset(slot), offset);
+                assert_ne!(slot, EMPTY);
+                for other in [hash ^ 1, hash ^ 8, hash ^ 0xf] {
+                    assert!(!may_match(slot, other), "{hash:x}, {other:x}");
+                }
+                // The next bits are no part of it.
+                assert!(may_match(slot, hash) && may_match(slot, hash ^ 0x10), "{hash:x}");
+            }
+        }
+    }
+
+    #[test]
+    fn records_of_one_hash_are_found_in_their_order_round_the_end_too() {
+        for hash in [0, LAST / 2, LAST] {
+            let mut table = Table::with_room_for(3);
+            assert_eq!(table.heap_len(), Table::heap_len_for(3));
+            assert_eq!(table.probe(hash).count(), 0);
+            for offset in [46, 92, 0] {
+                table.insert(hash, offset, |_| true);
+            }
+            assert_eq!(table.probe(hash).collect::<Vec<_>>(), [46, 92, 0], "{hash:x}");
+            assert_eq!(table.probe(hash ^ 1).count(), 0, "{hash:x}");
+        }
+        assert_eq!(Table::with_room_for(0).probe(7).count(), 0);
+    }
+
+    #[test]
+    fn a_long_probe_asks_whether_there_are_enough() {
+        let mut table = Table::with_room_for(2 * LONG_PROBE as u64);
+        let mut insert = |hash, offset| {
+            let mut asked = Vec::new();
+            table.insert(hash, offset, |other| {
+                asked.push(other);
+                asked.len() == 3
+            });
+            asked
+        };
+        for offset in 0..LONG_PROBE as u32 {
+            assert_eq!(insert(LAST, offset), [0; 0], "no probe is long so far");
+        }
+        let first = LONG_PROBE as u32;
+        assert_eq!(insert(LAST, first), [0; 0], "the slot behind 64 others is empty");
+        assert_eq!(insert(LAST, first + 1), [first]);
+        // Of another hash with the same slot nothing is asked.
+        assert_eq!(insert(LAST - 1, first + 2), [0; 0]);
+        assert_eq!(insert(LAST, first + 3), [first, first + 1]);
+        assert_eq!(insert(LAST, first + 4), [first, first + 1, first + 3], "not put in");
+        assert_eq!(insert(LAST, first + 5), [first, first + 1, first + 3]);
+        assert_eq!(table.probe(LAST).count(), LONG_PROBE + 3);
+    }
+}

@@ -7,6 +7,8 @@
 mod hash;
 mod index;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 

@@ -67,6 +67,7 @@ mod tests {
 
     #[test]
     fn the_longest_form_is_the_bound() {
+        assert_eq!(DescriptorForm::ALL.map(DescriptorForm::encoded_len), [16, 24, 12, 20]);
         let longest = DescriptorForm::ALL.iter().map(|form| form.encoded_len()).max();
         assert_eq!(longest, Some(DataDescriptor::MAX_LEN));
     }

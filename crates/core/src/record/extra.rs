@@ -167,6 +167,20 @@ mod tests {
     }
 
     #[test]
+    fn one_saturated_field_is_enough() {
+        let none = Zip64Fields::default();
+        assert!(!none.any());
+        for saturated in [
+            Zip64Fields { uncompressed_size: true, ..none },
+            Zip64Fields { compressed_size: true, ..none },
+            Zip64Fields { local_header_offset: true, ..none },
+            Zip64Fields { disk_start: true, ..none },
+        ] {
+            assert!(saturated.any(), "{saturated:?}");
+        }
+    }
+
+    #[test]
     fn zip64_reads_only_the_saturated_fields() {
         let offset_only = Zip64Fields { local_header_offset: true, ..Zip64Fields::default() };
         let extra = Zip64Extra::parse(&7u64.to_le_bytes(), offset_only);

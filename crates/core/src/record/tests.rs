@@ -61,8 +61,14 @@ fn every_parser(bytes: &[u8]) -> Vec<(&'static str, Parsed)> {
     all
 }
 
+/// Under Miri each case takes some thousand times as long, and there are no files.
+fn random_cases() -> ProptestConfig {
+    let cases = if cfg!(miri) { 40 } else { 4_000 };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(random_cases())]
 
     #[test]
     fn a_record_is_read_from_its_own_bytes_and_from_no_others(bytes in any_record()) {
