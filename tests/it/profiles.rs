@@ -75,7 +75,10 @@ fn verify_says_what_the_profile_refuses() {
         let (label, offset, advice) = (rule.label(), header(number), rule.advice());
         json!({"name": name, "verdict": "refused", "rule": label, "offset": offset, "advice": advice})
     };
-    let broken = |rule: Rule, offset: u64| json!({"rule": rule.label(), "offset": offset, "advice": rule.advice()});
+    let broken = |rule: Rule, offset: usize| {
+        let (label, advice) = (rule.label(), rule.advice());
+        json!({"rule": label, "offset": offset, "advice": advice})
+    };
     let expected = json!({
         "archive": "refused",
         "rule": "bytes_between",
@@ -103,7 +106,9 @@ fn verify_fails_where_the_archive_alone_breaks_the_profile() {
     let file = scratch.file("stray.zip", zip);
     verify(&file, &[]).exits(0);
     let text = verify(&file, &["--profile", "strict"]).exits(1).text();
-    assert!(text.ends_with("\n1 entries, 0 refused, and the archive\n"), "{text}");
+    let advice = format!("trailing_bytes: {}", Rule::TrailingBytes.advice());
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    assert_eq!(lines, ["1 entries, 0 refused, and the archive", &advice], "{text}");
     let json = verify(&file, &["--profile", "strict", "--json"]).exits(1).json();
     assert_eq!((&json["archive"], &json["rule"]), (&json!("refused"), &json!("trailing_bytes")));
     assert_eq!(json["entries"][0]["verdict"], "served");

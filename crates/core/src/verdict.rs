@@ -383,7 +383,7 @@ mod tests {
             (
                 "directory twice, the other with data",
                 one(builder::Entry::directory("a/")).entry(file("a/")),
-                Err(here(69).breaks(Duplicate)),
+                Err(here(69).breaks_by(Duplicate, 0, 117)),
             ),
             (
                 "directories that differ in a slash",
