@@ -75,20 +75,26 @@ fn each_class_gets_its_exact_rule_and_gives_its_exact_content() {
 }
 
 #[test]
-fn what_is_served_otherwise_breaks_exactly_the_strict_rules_of_its_class() {
+fn what_is_opened_breaks_exactly_the_strict_rules_of_its_class() {
     let mut wrong = Vec::new();
     for class in classes::all() {
-        if matches!(class.taken(), Taken::Nowhere | Taken::InPart) {
+        if class.taken() == Taken::Nowhere {
             continue;
         }
+        let expected: &[&str] = match class.id {
+            // Its compressed size is two bytes short. That shows when it is decoded, which an
+            // examination does not: to it the bytes belong to no record.
+            "E06-deflate-truncated" => &["bytes_between"],
+            _ => class.strict,
+        };
         let archive = Archive::open(Bytes::from(class.bytes)).unwrap();
         let mut broken = BTreeSet::new();
         let note = |_: Option<&Entry>, refusal: Refusal| {
             broken.insert(refusal.rule.label());
         };
         archive.examine(note).unwrap();
-        if !broken.iter().eq(class.strict) {
-            wrong.push(format!("{}: {broken:?} instead of {:?}", class.id, class.strict));
+        if !broken.iter().eq(expected) {
+            wrong.push(format!("{}: {broken:?} instead of {expected:?}", class.id));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -1,18 +1,18 @@
-//! The profile strict: what it refuses of the archives made for each hostile class, that plain
-//! archives break none of its rules and every stray byte one, and what it reads.
+//! The profile strict: that plain archives break none of its rules and every stray byte one, which
+//! entries it asks about, and what it reads. What each hostile class breaks is in
+//! [`super::own_classes`].
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use entryway::source::testing::{Counting, Flaky, Sluggish};
-use entryway::{Archive, Error, Profile, ReadAt, Refusal, Rule};
+use entryway::{Archive, Duplicates, Error, Policy, Profile, ReadAt, Refusal, Rule};
 use entryway_testkit::builder::{self, DescriptorForm as Form, Entry, Saturated, Zip64End};
 use entryway_testkit::fixtures::{noise, text};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::allocations::peak_of;
-use super::corpora::corpora;
 use super::{built, on_disk, random_cases};
 
 /// Raw name, where it is one entry's, and the broken rule.
@@ -33,62 +33,6 @@ fn labels(bytes: Bytes) -> Option<Vec<&'static str>> {
     let archive = Archive::open(bytes).ok()?;
     let broken = examined(&archive).expect("a source that does not fail");
     Some(broken.into_iter().map(|(_, refusal)| refusal.rule.label()).collect())
-}
-
-#[test]
-fn every_hostile_class_of_the_profile_breaks_its_rule_and_no_other_breaks_any() {
-    let test = "every_hostile_class_of_the_profile_breaks_its_rule_and_no_other_breaks_any";
-    let Some(folder) = corpora(test) else { return };
-    let folder = folder.join("own-classes");
-    let table = std::fs::read_to_string(folder.join("RULES.tsv")).expect("a table");
-    let mut wrong = Vec::new();
-    let mut strict = 0;
-    for row in table.lines().skip(1) {
-        let [id, _, class, _] = row.split('\t').collect::<Vec<_>>()[..] else {
-            panic!("a row of four: {row}");
-        };
-        let path = folder.join(id).with_extension("zip");
-        let labels = labels(std::fs::read(path).expect("a file of the corpora").into());
-        let labels = labels.map(|labels| labels.into_iter().collect::<BTreeSet<_>>());
-        let expected = match class {
-            "R" => None,
-            "S" => {
-                strict += 1;
-                Some(BTreeSet::from([expected_label(id)]))
-            }
-            // Its compressed size is one byte short. That shows when it is decoded, which an
-            // examination does not: to it the byte belongs to no record.
-            _ if id == "E06-deflate-truncated" => Some(BTreeSet::from(["bytes_between"])),
-            _ => Some(BTreeSet::new()),
-        };
-        if labels != expected {
-            wrong.push(format!("{id}: {class}, got {labels:?} instead of {expected:?}"));
-        }
-    }
-    assert!(strict >= 30, "{strict} classes of the profile");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// The one rule that the archive of a class breaks.
-fn expected_label(id: &str) -> &'static str {
-    let class = id.split_once('-').map_or(id, |(class, _)| class);
-    match class {
-        "A04" | "A05" => "trailing_bytes",
-        "A06" | "A07" | "A08" | "A18" => "bytes_before",
-        "A21" => "bytes_between",
-        "C10" => "unlisted_entry",
-        "B07" | "B09" => "zip64_extra_surplus",
-        "D10" => "local_beside_descriptor",
-        "F04" => "name_backslash",
-        "F07" | "F07b" => "name_invisible",
-        "F13" | "F13b" => "names_collide",
-        "F14" | "F25b" => "file_with_children",
-        "F16b" | "F16c" | "F16d" | "F16f" => "name_segments",
-        "F19b" => "name_ending",
-        "F19c" => "name_colon",
-        _ if class.starts_with("F11") => "unicode_path",
-        _ => panic!("no rule for {id}"),
-    }
 }
 
 #[test]
@@ -124,6 +68,21 @@ fn everything_wrong() -> builder::Archive {
         .entries(plain)
         .entry(Entry::stored("a\u{200b}", "").unicode_path("other"))
         .trailing("behind")
+}
+
+#[test]
+fn of_several_entries_of_one_name_the_one_that_is_served_is_asked_about() {
+    let twice = ["first", "second"].map(|content| Entry::stored("a\\b", content));
+    let bytes = built(&builder::Archive::new().entries(twice));
+    for (duplicates, expected) in
+        [(Duplicates::Refuse, vec![]), (Duplicates::First, vec![Rule::NameBackslash])]
+    {
+        let policy = Policy { duplicates, ..Policy::default() };
+        let archive = Archive::open_within(bytes.clone(), policy).unwrap();
+        let broken = examined(&archive).unwrap();
+        let rules: Vec<_> = broken.iter().map(|(_, refusal)| refusal.rule).collect();
+        assert_eq!(rules, expected, "{duplicates:?}");
+    }
 }
 
 #[test]

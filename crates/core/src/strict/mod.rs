@@ -116,7 +116,7 @@ impl<S: ReadAt, F: FnMut(Option<&Entry>, Refusal)> Examination<'_, S, F> {
     fn look_at(&mut self, entry: &Entry) -> Result<u64, Error> {
         let directory = self.archive.directory();
         let boundary = directory.boundary(entry);
-        if directory.judge(entry, self.archive.limits()).is_err() {
+        if directory.judge(entry, self.archive.policy()).is_err() {
             return Ok(self.refuse(entry, boundary));
         }
         let header = directory.header(entry);
@@ -182,9 +182,9 @@ impl<S: ReadAt, F: FnMut(Option<&Entry>, Refusal)> Examination<'_, S, F> {
             return Ok(false);
         }
         let name = self.bring(name)?;
-        let (directory, limits) = (self.archive.directory(), self.archive.limits());
+        let (directory, policy) = (self.archive.directory(), self.archive.policy());
         let mut named = directory.entries_named(&name);
-        Ok(named.any(|entry| directory.judge(&entry, limits).is_err()))
+        Ok(named.any(|entry| directory.judge(&entry, policy).is_err()))
     }
 
     /// Looks at what stands behind the end record and its comment.
