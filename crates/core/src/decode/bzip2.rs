@@ -75,7 +75,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::super::tests::{
-        Failure, Sample, any_content, check, check_flipped, contents, decode, text,
+        Sample, any_content, check, check_flipped, check_malformed, contents, decode, text,
     };
     use super::*;
     use crate::method::CompressionMethod;
@@ -156,10 +156,7 @@ pub(super) mod tests {
         ];
         for (name, stream) in table {
             let sample = Sample::new(name, CompressionMethod::BZIP2, stream, text(500));
-            let outcome = decode(&sample, &sample.stream, 1_000, 600);
-            let is_malformed =
-                matches!(outcome, Err(Failure::Refused(DecodeError::Malformed { .. })));
-            assert!(is_malformed, "{name}: {outcome:?}");
+            check_malformed(&sample, 1_000, 600);
         }
     }
 

@@ -494,7 +494,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::super::tests::{
-        Failure, Sample, bytes, check, check_flipped, content_by_7zip, decode, noise, text,
+        Sample, bytes, check, check_flipped, check_malformed, content_by_7zip, decode, noise, text,
     };
     use super::*;
     use crate::method::CompressionMethod;
@@ -731,10 +731,7 @@ pub(super) mod tests {
         for (name, stream) in table {
             let sample = Sample::new(name, CompressionMethod::DEFLATE64, stream, vec![0; 100]);
             for piece in [1, 1_000] {
-                let outcome = decode(&sample, &sample.stream, piece, 200);
-                let is_malformed =
-                    matches!(outcome, Err(Failure::Refused(DecodeError::Malformed { .. })));
-                assert!(is_malformed, "{name}: {outcome:?}");
+                check_malformed(&sample, piece, 200);
             }
         }
     }

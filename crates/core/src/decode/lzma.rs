@@ -6,8 +6,9 @@
 //! way liblzma holds the range coder to a clean end. Streams with lc + lp above 4 are malformed to
 //! it; no writer makes such.
 
-use liblzma::stream::{Action, Error, Status, Stream};
+use liblzma::stream::{Error, Stream};
 
+use super::liblzma::{OVERHEAD, step};
 use super::{Declared, DecodeError, Piece, Progress};
 
 /// Version of the SDK (2), length of the properties (2), properties (5).
@@ -16,9 +17,6 @@ const PROPERTIES_LEN: u8 = 5;
 
 /// The smallest dictionary that a decoder allocates.
 const DICTIONARY_MIN: u64 = 4 * 1024;
-
-/// What liblzma counts beside the dictionary: its own structures.
-const OVERHEAD: u64 = 96 * 1024;
 
 /// The size in an `.lzma` header that stands for "until the end marker".
 const SIZE_UNKNOWN: u64 = u64::MAX;
@@ -78,15 +76,11 @@ fn open(header: &[u8; HEADER_LEN], declared: &Declared) -> Result<Stream, Decode
     Ok(stream)
 }
 
-/// One step of liblzma.
+/// One step, or why the stream is refused.
 fn run(stream: &mut Stream, input: &[u8], output: &mut [u8]) -> Result<Progress, DecodeError> {
-    let before = (stream.total_in(), stream.total_out());
-    let status = stream.process(input, output, Action::Run);
-    // Both differences are at most the lengths of the slices handed in.
-    let consumed = (stream.total_in() - before.0) as usize;
-    let produced = (stream.total_out() - before.1) as usize;
-    let finished = status.map_err(|error| refused(error, produced))? == Status::StreamEnd;
-    Ok(Progress { consumed, produced, finished })
+    let (progress, outcome) = step(stream, input, output);
+    outcome.map_err(|error| refused(error, progress.produced))?;
+    Ok(progress)
 }
 
 fn refused(error: Error, produced: usize) -> DecodeError {
@@ -98,12 +92,12 @@ fn refused(error: Error, produced: usize) -> DecodeError {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use liblzma::stream::LzmaOptions;
+    use liblzma::stream::{Action, LzmaOptions, Status};
     use proptest::prelude::*;
 
     use super::super::tests::{
-        Failure, Sample, any_content, bytes, check, check_flipped, content_by_7zip, contents,
-        decode,
+        Failure, Sample, any_content, bytes, check, check_flipped, check_malformed,
+        content_by_7zip, contents, decode,
     };
     use super::*;
     use crate::method::CompressionMethod;
@@ -185,12 +179,12 @@ pub(super) mod tests {
         let [_, unmarked] = by_7zip();
         for (len, is_longer) in [(1_099, true), (1_101, false)] {
             let sample = Sample { content: vec![0; len], ..unmarked.clone() };
-            let outcome = decode(&sample, &sample.stream, 2_000, 2_000);
-            let is_malformed =
-                matches!(outcome, Err(Failure::Refused(DecodeError::Malformed { .. })));
-            let expected =
-                if is_longer { is_malformed } else { outcome == Err(Failure::Truncated) };
-            assert!(expected, "{len}: {outcome:?}");
+            if is_longer {
+                check_malformed(&sample, 2_000, 2_000);
+            } else {
+                let outcome = decode(&sample, &sample.stream, 2_000, 2_000);
+                assert_eq!(outcome, Err(Failure::Truncated), "{len}");
+            }
         }
     }
 
@@ -226,10 +220,7 @@ pub(super) mod tests {
             let mut stream = good.clone();
             stream[at] = to;
             let sample = Sample::new(name, CompressionMethod::LZMA, stream, b"hello");
-            let outcome = decode(&sample, &sample.stream, 1_000, 100);
-            let is_malformed =
-                matches!(outcome, Err(Failure::Refused(DecodeError::Malformed { .. })));
-            assert!(is_malformed, "{name}: {outcome:?}");
+            check_malformed(&sample, 1_000, 100);
         }
     }
 

@@ -44,6 +44,8 @@ mod bzip2;
 mod deflate;
 #[cfg(feature = "deflate64")]
 mod deflate64;
+#[cfg(any(feature = "lzma", feature = "xz"))]
+mod liblzma;
 #[cfg(feature = "lzma")]
 mod lzma;
 #[cfg(feature = "ppmd")]

@@ -181,8 +181,8 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::super::tests::{
-        Failure, Sample, any_content, bytes, check, check_flipped, content_by_7zip, contents,
-        decode, noise,
+        Sample, any_content, bytes, check, check_flipped, check_malformed, content_by_7zip,
+        contents, decode, noise,
     };
     use super::*;
     use crate::method::CompressionMethod;
@@ -291,10 +291,7 @@ pub(super) mod tests {
         ];
         for (name, stream) in table {
             let sample = Sample::new(name, CompressionMethod::PPMD, stream, b"hello");
-            let outcome = decode(&sample, &sample.stream, 1_000, 100);
-            let is_malformed =
-                matches!(outcome, Err(Failure::Refused(DecodeError::Malformed { .. })));
-            assert!(is_malformed, "{name}: {outcome:?}");
+            check_malformed(&sample, 1_000, 100);
         }
     }
 

@@ -97,6 +97,13 @@ pub(super) fn decode(
     decode_windows(sample, stream, room, |at| at + piece)
 }
 
+/// Decodes a stream in such pieces, into so much room, that must turn out to be malformed.
+pub(super) fn check_malformed(sample: &Sample, piece: usize, room: usize) {
+    let outcome = decode(sample, &sample.stream, piece, room);
+    let is_malformed = matches!(outcome, Err(Failure::Refused(DecodeError::Malformed { .. })));
+    assert!(is_malformed, "{}: {outcome:?}", sample.name);
+}
+
 /// Everything that holds of a good stream, however it is cut.
 pub(super) fn check(sample: &Sample) {
     let Sample { name, stream, content, .. } = sample;

@@ -4,15 +4,10 @@
 //! is malformed. A second stream and stream padding are not read: the entry's data ends with the
 //! stream's footer.
 
-use liblzma::stream::{Action, Error, Status, Stream, TELL_UNSUPPORTED_CHECK};
+use liblzma::stream::{Error, Stream, TELL_UNSUPPORTED_CHECK};
 
+use super::liblzma::{OVERHEAD, step};
 use super::{Declared, DecodeError, Piece, Progress};
-
-/// What liblzma counts beside the dictionary: its own structures, at most four filters.
-///
-/// The dictionary of a block is 2^n or 3 * 2^n bytes, so that what lies within this above a limit
-/// of such a size is no larger dictionary.
-const OVERHEAD: u64 = 96 * 1024;
 
 /// The decoder.
 pub(crate) struct Xz {
@@ -34,6 +29,8 @@ impl Xz {
         if self.finished || (self.stream.is_none() && input.bytes.is_empty()) {
             return Ok(Progress { finished: self.finished, ..Progress::default() });
         }
+        // The dictionary of a block is 2^n or 3 * 2^n bytes, so that what lies within the overhead
+        // above a limit of such a size is no larger dictionary.
         let limit = self.declared.memory_limit.saturating_add(OVERHEAD);
         let stream = match &mut self.stream {
             Some(stream) => stream,
@@ -43,21 +40,17 @@ impl Xz {
                 none.insert(Box::new(stream))
             }
         };
-        let before = (stream.total_in(), stream.total_out());
-        let status = stream.process(input.bytes, output, Action::Run);
-        // Both differences are at most the lengths of the slices handed in.
-        let consumed = (stream.total_in() - before.0) as usize;
-        let produced = (stream.total_out() - before.1) as usize;
-        match status {
-            Ok(status) => self.finished = status == Status::StreamEnd,
+        let (progress, outcome) = step(stream, input.bytes, output);
+        match outcome {
+            Ok(()) => self.finished = progress.finished,
             // Before anything of that size is allocated.
             Err(Error::MemLimit) => {
                 return Err(DecodeError::OverLimit { asked: asked(stream, limit) });
             }
             Err(Error::Mem) => return Err(DecodeError::OutOfMemory),
-            Err(_) => return Err(DecodeError::Malformed { produced }),
+            Err(_) => return Err(DecodeError::Malformed { produced: progress.produced }),
         }
-        Ok(Progress { consumed, produced, finished: self.finished })
+        Ok(progress)
     }
 }
 
@@ -76,12 +69,12 @@ fn asked(stream: &mut Stream, limit: u64) -> u64 {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use liblzma::stream::{Check, Filters, LzmaOptions};
+    use liblzma::stream::{Action, Check, Filters, LzmaOptions, Status};
     use proptest::prelude::*;
 
     use super::super::tests::{
-        Failure, Sample, any_content, bytes, check, check_flipped, content_by_7zip, contents,
-        decode, text,
+        Failure, Sample, any_content, bytes, check, check_flipped, check_malformed,
+        content_by_7zip, contents, decode, text,
     };
     use super::*;
     use crate::method::CompressionMethod;
@@ -161,10 +154,7 @@ pub(super) mod tests {
             // Behind the block: index and footer have 20 bytes, the check ends before them.
             let at = sample.stream.len() - 25;
             sample.stream[at] ^= 1;
-            let outcome = decode(&sample, &sample.stream, 1_000, 600);
-            let is_malformed =
-                matches!(outcome, Err(Failure::Refused(DecodeError::Malformed { .. })));
-            assert!(is_malformed, "{name}: {outcome:?}");
+            check_malformed(&sample, 1_000, 600);
         }
     }
 

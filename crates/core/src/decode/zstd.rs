@@ -246,7 +246,8 @@ pub(super) mod tests {
     use zstd_safe::{CCtx, CParameter};
 
     use super::super::tests::{
-        Failure, Sample, any_content, check, check_flipped, contents, decode, noise, text,
+        Failure, Sample, any_content, check, check_flipped, check_malformed, contents, decode,
+        noise, text,
     };
     use super::*;
     use crate::method::CompressionMethod;
@@ -368,10 +369,7 @@ pub(super) mod tests {
         ];
         for (name, stream) in table {
             let sample = sample(name, stream, &content);
-            let outcome = decode(&sample, &sample.stream, 1_000, 600);
-            let is_malformed =
-                matches!(outcome, Err(Failure::Refused(DecodeError::Malformed { .. })));
-            assert!(is_malformed, "{name}: {outcome:?}");
+            check_malformed(&sample, 1_000, 600);
         }
         let zero = [&MAGIC.to_le_bytes()[..], &[1, 0, 0, 1, 0, 0]].concat();
         assert_eq!(fits(&zero, 0, 1 << 10), Ok(true), "dictionary 0 is none");
