@@ -110,8 +110,7 @@ impl Intake<'_> {
         let source = FileSource::open(path)
             .map_err(|error| IngestError::Open { path: path.to_owned(), error })?;
         // What is no archive is known before a byte is copied; what counts is the copy.
-        let entries =
-            Archive::open_within(source.clone(), *policy).map_err(refused)?.directory().len();
+        Archive::open_within(source.clone(), *policy).map_err(refused)?;
         runtime.block_on(catalog.check_push(target))?;
 
         let len = ReadAt::len(&source);
@@ -125,11 +124,10 @@ impl Intake<'_> {
             .try_clone()
             .and_then(FileSource::new)
             .map_err(|error| IngestError::Open { path: path.to_owned(), error })?;
-        Archive::open_within(staged_source.clone(), *policy)
-            .and_then(|staged| verification::hold_to(&staged, *profile))
-            .map_err(refused)?;
-        let entries = entries as u64;
-        let verified = verification::verify(staged_source, policy, &mut |done| {
+        let archive = Archive::open_within(staged_source, *policy).map_err(refused)?;
+        verification::hold_to(&archive, *profile).map_err(refused)?;
+        let entries = archive.directory().len() as u64;
+        let verified = verification::verify(archive, &mut |done| {
             progress(Stage::Verifying { done, entries });
         })
         .map_err(refused)?;

@@ -5,8 +5,7 @@ use std::io;
 
 use entryway::sidecar::{self, Binding};
 use entryway::{
-    Archive, Directory, Duplicates, Error, FileSource, Policy, Profile, Progress, ReadAt, Refusal,
-    Standing,
+    Archive, Directory, Duplicates, Error, FileSource, Profile, Progress, ReadAt, Refusal, Standing,
 };
 
 use sha2::{Digest, Sha256};
@@ -24,20 +23,17 @@ pub struct Verified {
     duplicates: Duplicates,
 }
 
-/// Opens an archive and decodes all its entries.
+/// Decodes all entries of an archive.
 ///
 /// # Errors
-/// [`Error::Archive`] where it is refused or no archive, else what reading it came to; an entry
-/// that is refused is no error.
+/// What reading it came to; an entry that is refused is no error.
 pub fn verify(
-    source: FileSource,
-    policy: &Policy,
+    archive: Archive<FileSource>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verified, Error> {
-    let archive = Archive::open_within(source, *policy)?;
     let mut standings = Vec::with_capacity(archive.directory().len());
     archive.verify(progress, |_, standing| standings.push(standing))?;
-    let duplicates = policy.duplicates;
+    let duplicates = archive.policy().duplicates;
     Ok(Verified { directory: archive.into_directory(), standings, duplicates })
 }
 

@@ -150,7 +150,8 @@ fn recheck(shared: &Shared, sha256: &Sha256Digest, is_large: bool) -> Result<Tur
     if actual != *sha256 {
         return Err(RecheckError::Damaged(actual));
     }
-    let verified = verification::verify(source.clone(), &shared.policy, &mut |_| {})?;
+    let archive = Archive::open_within(source.clone(), shared.policy)?;
+    let verified = verification::verify(archive, &mut |_| {})?;
     shared.store.publish_sidecar(sha256, &verified.sidecar(sha256, &source))?;
     // Removed meanwhile, with the sidecar that it had then.
     if shared.store.open_blob(sha256)?.is_none() {

@@ -181,7 +181,7 @@ impl<'a> Judged<'a> {
         let archive = Archive::open_within(source.clone(), policy).map_err(refused)?;
         verification::hold_to(&archive, arguments.profile.profile()).map_err(refused)?;
         let entries = archive.directory().len();
-        let verified = verification::verify(source.clone(), &policy, &mut |done| {
+        let verified = verification::verify(archive, &mut |done| {
             progress("verifying", done.entries, entries as u64);
         })
         .map_err(refused)?;
