@@ -33,7 +33,7 @@ const MADE_TO_MISLEAD: [&str; 3] =
 /// The folder of corpora; where there is none, says so for a test.
 pub(super) fn corpora(test: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("ENTRYWAY_CORPORA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpora")),
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpora")),
         PathBuf::from,
     );
     if !folder.join("own-classes/RULES.tsv").is_file() {
