@@ -372,6 +372,9 @@ impl fmt::Display for Refusal {
                 "an end of central directory signature at {actual} stands after the record at \
                  {offset}: readers disagree about which one counts"
             ),
+            Rule::SeveralDisks if *declared == 0 => {
+                write!(f, "{record} at {offset}: counts no disk, where an archive lies on one")
+            }
             Rule::SeveralDisks => {
                 write!(f, "{record} at {offset}: one part of a split archive (disk {declared})")
             }
@@ -764,5 +767,13 @@ mod tests {
             let has_no_place = matches!(rule, Rule::NoEndRecord | Rule::AmbiguousName);
             assert!(has_no_place || text.contains("4711"), "{}: {text}", rule.label());
         }
+    }
+
+    #[test]
+    fn a_locator_of_no_disk_is_no_part_of_a_split_archive() {
+        let text =
+            |disks| at(Record::Zip64Locator, 9).breaks_by(Rule::SeveralDisks, disks, 0).to_string();
+        assert!(text(0).contains("counts no disk"), "{}", text(0));
+        assert!(text(2).contains("split archive (disk 2)"), "{}", text(2));
     }
 }

@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn display_names_prefer_the_unicode_path_then_utf8_then_code_page_437() {
         let crc = crc32fast::hash(b"a.txt");
-        let table: [(&str, &[u8], Vec<u8>, &str); 7] = [
+        let table: [(&str, &[u8], Vec<u8>, &str); 8] = [
             ("ASCII", b"a.txt", vec![], "a.txt"),
             ("UTF-8 without the flag", "\u{e9}".as_bytes(), vec![], "\u{e9}"),
             ("code page 437", b"\x82t\x82", vec![], "\u{e9}t\u{e9}"),
@@ -261,6 +261,7 @@ mod tests {
             ("path with another CRC", b"a.txt", unicode_path_field(1, 1, b"b"), "a.txt"),
             ("path of version 2", b"a.txt", unicode_path_field(2, crc, b"b"), "a.txt"),
             ("path that is not UTF-8", b"a.txt", unicode_path_field(1, crc, b"\xff"), "a.txt"),
+            ("path of no bytes", b"a.txt", unicode_path_field(1, crc, b""), "a.txt"),
         ];
         for (name, raw, extra, expected) in table {
             assert_eq!(display(raw, &extra), expected, "{name}");

@@ -129,7 +129,7 @@ impl<'a> UnicodePath<'a> {
     /// The header ID.
     pub(crate) const ID: u16 = 0x7075;
 
-    /// Reads the field; `None` for another version than 1 or a name that is not UTF-8.
+    /// Reads the field; `None` for another version than 1 or a name that is empty or not UTF-8.
     #[must_use]
     pub(crate) fn parse(data: &'a [u8]) -> Option<Self> {
         let (&version, rest) = data.split_first()?;
@@ -138,7 +138,8 @@ impl<'a> UnicodePath<'a> {
         }
         let mut c = Cursor::new(rest);
         let name_crc32 = c.u32()?;
-        Some(Self { name_crc32, name: std::str::from_utf8(c.rest()).ok()? })
+        let name = std::str::from_utf8(c.rest()).ok().filter(|name| !name.is_empty())?;
+        Some(Self { name_crc32, name })
     }
 }
 

@@ -94,7 +94,7 @@ fn pipeline(mut object: Object) -> Result<PipelineHook, BadAnnouncement> {
     let ref_name = attributes.required("object_attributes.ref", |value| value.name(MAX_REF_LEN))?;
     let change = PipelineChange {
         ref_name: Some(match merge_request(&mut object, source.as_deref())? {
-            Some(iid) => merge_request_ref(&iid.to_string()),
+            Some(iid) => merge_request_ref(iid),
             None => ref_name,
         }),
         sha: attributes.given("object_attributes.sha", |value| value.name(MAX_TEXT_LEN))?.map(Some),
@@ -175,8 +175,8 @@ fn job(mut object: Object) -> Result<JobHook, BadAnnouncement> {
         ..JobChange::default()
     };
     let pipeline = PipelineChange {
-        ref_name: Some(match ref_name.strip_prefix(MERGE_REQUEST_REFS) {
-            Some(rest) => merge_request_ref(rest.split('/').next().unwrap_or(rest)),
+        ref_name: Some(match merge_request_iid(&ref_name) {
+            Some(iid) => merge_request_ref(iid),
             None => ref_name,
         }),
         sha: sha.map(Some),
@@ -289,8 +289,15 @@ fn merge_request(
 
 /// One name for a merge request's refs, which are `head`, `merge` and `train`: job events tell
 /// which it is, and pipeline events do not.
-fn merge_request_ref(iid: &str) -> Box<str> {
+fn merge_request_ref(iid: i64) -> Box<str> {
     format!("{MERGE_REQUEST_REFS}{iid}/head").into()
+}
+
+/// The number of the merge request that a ref is of.
+fn merge_request_iid(ref_name: &str) -> Option<i64> {
+    let rest = ref_name.strip_prefix(MERGE_REQUEST_REFS)?;
+    let (iid, _) = rest.split_once('/').unwrap_or((rest, ""));
+    iid.parse().ok()
 }
 
 fn pipeline_commit(object: &mut Object) -> Result<Option<Json>, BadAnnouncement> {

@@ -357,6 +357,12 @@ fn pipelines_of_merge_requests_are_not_their_branchs() {
         let body = with(JOB, "v2.1.0", &format!("refs/merge-requests/14/{kind}"));
         assert_eq!(job_of(&body).pipeline.ref_name, ref_name, "{kind}");
     }
+    // What is no number is some other ref, and is kept as it came, whatever its length.
+    let longest = format!("refs/merge-requests/{}", "9".repeat(4_096 - 20));
+    for other in ["refs/merge-requests/", "refs/merge-requests/a/head", &longest] {
+        let ref_name = job_of(&with(JOB, "v2.1.0", other)).pipeline.ref_name;
+        assert_eq!(ref_name.as_deref(), Some(other));
+    }
     // A branch with an open merge request has pipelines of its own.
     let body = with(PIPELINE, r#""merge_request": null"#, r#""merge_request": {"iid": 14}"#);
     assert_eq!(pipeline_of(&body).change.ref_name.as_deref(), Some("release/2.x"));
