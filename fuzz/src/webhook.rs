@@ -447,6 +447,12 @@ fn change(value: &mut Value, draw: &mut Draw) {
             && let Value::String(text) = value
         {
             *text = text.repeat(2 + draw.index(40));
+        } else if let Some(number) = value.as_i64()
+            && draw.one_in(2)
+        {
+            // A bound is found by its neighbours: 0 from 1, the largest id from the one before it.
+            let step = draw.below(3) as i64 - 1;
+            *value = draw.pick(&[number, -number, 0, MAX_ID]).saturating_add(step).into();
         } else {
             *value = serde_json::from_str(draw.pick::<&str>(&VALUES)).unwrap_or(Value::Null);
         }
