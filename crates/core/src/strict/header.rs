@@ -34,9 +34,12 @@ pub(super) fn of_headers(
     if let Some((declared, actual)) = zip64_surplus(header.extra, header.saturated()) {
         breaks(place.breaks_by(Rule::Zip64ExtraSurplus, declared, actual));
     }
+    let local_place = at(Record::LocalFileHeader, entry.local_header_offset);
+    if let Some(len) = unasked_other_sizes(entry, local) {
+        breaks(local_place.breaks_by(Rule::Zip64ExtraSurplus, len, 0));
+    }
     if let Some((declared, actual)) = beside_descriptor(entry, local) {
-        let place = at(Record::LocalFileHeader, entry.local_header_offset);
-        breaks(place.breaks_by(Rule::LocalBesideDescriptor, declared, actual));
+        breaks(local_place.breaks_by(Rule::LocalBesideDescriptor, declared, actual));
     }
     if !unicode_path_is_trusted(header, local.extra) {
         breaks(place.breaks(Rule::UnicodePath));
@@ -65,6 +68,25 @@ fn zip64_surplus(extra: &[u8], saturated: Zip64Fields) -> Option<(u64, u64)> {
     let len = fields.next()?.len() as u64 + fields.map(|field| field.len() as u64).sum::<u64>();
     let is_as_asked = saturated.any() && len == asked_len;
     (!is_as_asked).then_some((len, asked_len))
+}
+
+/// Bytes of a zip64 field in the local header that no saturated value asks for and that has other
+/// sizes than the directory, which a reader of a stream may take.
+///
+/// Zeros and the same sizes stand there in what real writers make: room that was kept, and filled.
+fn unasked_other_sizes(entry: &Entry, local: &Local<'_>) -> Option<u64> {
+    if local.header.saturated().any() {
+        return None;
+    }
+    let field = fields_of(local.extra, Zip64Extra::ID).next()?;
+    let mut values = field
+        .chunks_exact(8)
+        .map(|value| value.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte)));
+    let is_other =
+        |value: Option<u64>, size| value.is_some_and(|value| value != 0 && value != size);
+    let differs = is_other(values.next(), entry.declared_uncompressed_size)
+        | is_other(values.next(), entry.declared_compressed_size);
+    differs.then_some(field.len() as u64)
 }
 
 /// What the directory says and what a local header says before a data descriptor, where that is not

@@ -13,9 +13,11 @@
 //! the zip64 record is adjacent to its locator and that to the end record, and the directory's
 //! bytes are exactly its records. So what is left is behind the end record.
 //!
-//! An entry that those rules refuse, by its directory header, local header or descriptor, claims
-//! all from its local header to its boundary: it has its verdict, and is not reported again as a
-//! gap.
+//! An entry that those rules refuse, by its directory header, local header or descriptor, has its
+//! verdict and is not reported again as a gap. It claims what it says it takes, by the directory or
+//! by its local header, whichever is more, up to its boundary; what lies behind that is a gap like
+//! any other. One that is said to stand where no header of its name does may have left its header
+//! behind elsewhere: that claims as much, once.
 
 mod header;
 mod layout;
@@ -24,12 +26,14 @@ mod neighbours;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use crate::archive::Archive;
 use crate::entry::Entry;
 use crate::error::{Error, Record, Refusal, at};
-use crate::record::{DataDescriptor, EndOfCentralDirectory, LocalFileHeader};
+use crate::record::{DataDescriptor, EndOfCentralDirectory, LocalFileHeader, SENTINEL_32};
 use crate::source::{Feed, ReadAt};
 use crate::verdict;
 use crate::window::Extent;
@@ -51,9 +55,9 @@ impl<S: ReadAt> Archive<S> {
     /// that is refused anyway breaks none of them; whether its *data* is bad is not looked at:
     /// nothing is decoded, see [`Archive::verify`].
     ///
-    /// Beside two fetches of up to 260 KiB it keeps 32 bytes for each entry, 16 more where the directory
-    /// is not in the order of the file, and those names again that are not in small ASCII letters,
-    /// in at most three times their bytes.
+    /// Beside two fetches of up to 260 KiB it keeps 32 bytes for each entry, 16 more where the
+    /// directory is not in the order of the file, and those names again that are not in small ASCII
+    /// letters, in at most three times their bytes; for an entry with a Unicode path both names.
     ///
     /// ```
     /// # use entryway_testkit::builder::{Archive as Zip, Entry};
@@ -73,7 +77,8 @@ impl<S: ReadAt> Archive<S> {
     pub fn examine(&self, each: impl FnMut(Option<&Entry>, Refusal)) -> Result<(), Error> {
         let end = self.directory().extent().extent.start;
         let feed = Feed::ahead(self.source(), READ_AHEAD, end);
-        Examination { archive: self, feed, refused: Vec::new(), each }.run()
+        let (refused, left_behind) = (Vec::new(), HashSet::new());
+        Examination { archive: self, feed, refused, left_behind, each }.run()
     }
 }
 
@@ -82,6 +87,8 @@ struct Examination<'a, S, F> {
     feed: Feed<'a, S>,
     /// Header offsets of the entries that the rules for every profile refuse.
     refused: Vec<u32>,
+    /// Header offsets of those of which a local header was met where they are not said to stand.
+    left_behind: HashSet<u32>,
     each: F,
 }
 
@@ -117,7 +124,7 @@ impl<S: ReadAt, F: FnMut(Option<&Entry>, Refusal)> Examination<'_, S, F> {
         let directory = self.archive.directory();
         let boundary = directory.boundary(entry);
         if directory.judge(entry, self.archive.policy()).is_err() {
-            return Ok(self.refuse(entry, boundary));
+            return self.refuse(entry, boundary);
         }
         let header = directory.header(entry);
         let start = entry.local_header_offset;
@@ -129,14 +136,14 @@ impl<S: ReadAt, F: FnMut(Option<&Entry>, Refusal)> Examination<'_, S, F> {
             bytes = self.bring(start..start + header_len)?;
         }
         let Ok(data_offset) = verdict::of_local_header(entry, header.name, boundary, &bytes) else {
-            return Ok(self.refuse(entry, boundary));
+            return self.refuse(entry, boundary);
         };
         let mut claimed = data_offset + entry.declared_compressed_size;
         if entry.flags.has_data_descriptor() {
             let most = claimed.saturating_add(DataDescriptor::MAX_LEN as u64);
             let descriptor = self.bring(claimed..most.min(boundary))?;
             let Some(len) = layout::descriptor_len(entry, &descriptor, boundary - claimed) else {
-                return Ok(self.refuse(entry, boundary));
+                return self.refuse(entry, boundary);
             };
             claimed += len;
         }
@@ -153,38 +160,86 @@ impl<S: ReadAt, F: FnMut(Option<&Entry>, Refusal)> Examination<'_, S, F> {
         Ok(claimed)
     }
 
-    /// Notes an entry that is refused anyway; it claims all up to its boundary.
-    fn refuse(&mut self, entry: &Entry, boundary: u64) -> u64 {
+    /// Notes an entry that is refused anyway, and gives where what it claims ends.
+    fn refuse(&mut self, entry: &Entry, boundary: u64) -> Result<u64, Error> {
         self.refused.push(entry.header_offset);
-        boundary
+        self.stated_end(entry, entry.local_header_offset..boundary)
+    }
+
+    /// Where a refused entry ends that starts with `extent`, by the directory or by the local header
+    /// that stands there, whichever is more; within the extent.
+    fn stated_end(&mut self, entry: &Entry, extent: Extent) -> Result<u64, Error> {
+        let fixed_end = extent.end.min(extent.start + LocalFileHeader::FIXED_LEN as u64);
+        let local = LocalFileHeader::parse(&self.bring(extent.start..fixed_end)?);
+        let header_len = match &local {
+            Some(local) => local.header_len(),
+            None => LocalFileHeader::FIXED_LEN as u64 + u64::from(entry.name_len),
+        };
+        // A saturated size is looked up in no zip64 field: the directory has it too.
+        let local_size = local.as_ref().map(|local| local.compressed_size);
+        let local_size = local_size.filter(|&size| size != SENTINEL_32).unwrap_or(0);
+        let data_end = (extent.start + header_len)
+            .saturating_add(entry.declared_compressed_size.max(local_size.into()));
+        let has_descriptor = entry.flags.has_data_descriptor()
+            || local.is_some_and(|local| local.flags.has_data_descriptor());
+        if !has_descriptor || data_end >= extent.end {
+            return Ok(data_end.min(extent.end));
+        }
+        let most = extent.end.min(data_end + DataDescriptor::MAX_LEN as u64);
+        let descriptor = self.bring(data_end..most)?;
+        let len = layout::descriptor_len(entry, &descriptor, extent.end - data_end);
+        Ok(len.map_or(most, |len| data_end + len))
     }
 
     /// Looks at what stands between two records, where anything does.
-    fn look_between(&mut self, gap: Extent, next: Record) -> Result<(), Error> {
-        if gap.start >= gap.end {
-            return Ok(());
-        }
-        let opening = gap.end.min(gap.start + LocalFileHeader::FIXED_LEN as u64);
-        let opening = self.bring(gap.start..opening)?;
-        if !self.is_of_a_refused_entry(&gap, &opening)? {
-            (self.each)(None, layout::of_gap(&gap, &opening, next));
+    fn look_between(&mut self, mut gap: Extent, next: Record) -> Result<(), Error> {
+        while gap.start < gap.end {
+            let opening = gap.end.min(gap.start + LocalFileHeader::FIXED_LEN as u64);
+            let opening = self.bring(gap.start..opening)?;
+            let Some(entry) = self.left_behind(&gap, &opening)? else {
+                (self.each)(None, layout::of_gap(&gap, &opening, next));
+                break;
+            };
+            gap.start = self.stated_end(&entry, gap.clone())?;
         }
         Ok(())
     }
 
-    /// Whether what no record claims begins with the local file header of an entry that the
-    /// directory lists and refuses: one that says its header stands elsewhere has left it behind.
-    fn is_of_a_refused_entry(&mut self, gap: &Extent, opening: &[u8]) -> Result<bool, Error> {
-        let Some(local) = LocalFileHeader::parse(opening) else { return Ok(false) };
-        let name_offset = gap.start + LocalFileHeader::FIXED_LEN as u64;
-        let name = name_offset..name_offset + u64::from(local.name_size);
-        if name.end > gap.end {
-            return Ok(false);
-        }
-        let name = self.bring(name)?;
+    /// The entry of the name in the local file header that a gap opens with, where the directory
+    /// refuses it, no header of its name stands where it is said to, and this is the first elsewhere.
+    fn left_behind(&mut self, gap: &Extent, opening: &[u8]) -> Result<Option<Entry>, Error> {
+        let Some(local) = LocalFileHeader::parse(opening) else { return Ok(None) };
         let (directory, policy) = (self.archive.directory(), self.archive.policy());
-        let mut named = directory.entries_named(&name);
-        Ok(named.any(|entry| directory.judge(&entry, policy).is_err()))
+        let Some(name) = self.local_name(&local, gap)? else { return Ok(None) };
+        // Of entries of one name the first speaks for all of them.
+        let Some(entry) = directory.entries_named(&name).next() else { return Ok(None) };
+        if directory.judge(&entry, policy).is_ok() || !self.left_behind.insert(entry.header_offset)
+        {
+            return Ok(None);
+        }
+        let end = directory.extent().extent.start;
+        let start = entry.local_header_offset;
+        if start < end {
+            let stated = start..end;
+            let fixed_end = end.min(start + LocalFileHeader::FIXED_LEN as u64);
+            if let Some(local) = LocalFileHeader::parse(&self.bring(start..fixed_end)?)
+                && self.local_name(&local, &stated)?.is_some_and(|stated| stated == name)
+            {
+                return Ok(None);
+            }
+        }
+        Ok(Some(entry))
+    }
+
+    /// The name in a local file header that `extent` starts with, where it lies within.
+    fn local_name(
+        &mut self,
+        local: &LocalFileHeader,
+        extent: &Extent,
+    ) -> Result<Option<Bytes>, Error> {
+        let start = extent.start + LocalFileHeader::FIXED_LEN as u64;
+        let end = start + u64::from(local.name_size);
+        if end > extent.end { Ok(None) } else { self.bring(start..end).map(Some) }
     }
 
     /// Looks at what stands behind the end record and its comment.

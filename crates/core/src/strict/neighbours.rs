@@ -14,7 +14,7 @@ use icu_normalizer::DecomposingNormalizerBorrowed;
 use crate::directory::Directory;
 use crate::entry::Entry;
 use crate::error::{Record, Refusal, Rule, at};
-use crate::name::display;
+use crate::name::{display, shown_path};
 
 /// An entry's name as it is compared.
 struct Key<'a> {
@@ -34,12 +34,20 @@ pub(super) fn of_names(directory: &Directory, mut breaks: impl FnMut(&Entry, Ref
         name.strip_suffix(b"/").unwrap_or(name)
     };
     let mut keys: Vec<Key<'_>> = Vec::with_capacity(directory.len());
-    keys.extend(directory.headers().map(|(header, header_offset)| {
-        let name = caseless(display(header.name, header.extra));
+    for (header, header_offset) in directory.headers() {
         let is_directory = header.name.ends_with(b"/");
-        let path = if is_directory { without_slash(name) } else { name };
-        Key { path, header_offset, is_directory }
-    }));
+        let mut add = |name| {
+            let name = caseless(name);
+            let path = if is_directory { without_slash(name) } else { name };
+            keys.push(Key { path, header_offset, is_directory });
+        };
+        let (shown, raw) = (display(header.name, header.extra), shown_path(header.name));
+        // Readers that know no Unicode path field have the raw name.
+        if shown != raw {
+            add(raw);
+        }
+        add(shown);
+    }
     // What is the same, by raw paths: where two of them differ the first and the last do.
     keys.sort_unstable_by(|one, other| {
         by_segments(&one.path, &other.path)

@@ -140,12 +140,47 @@ fn every_rule_is_broken_by_what_it_says_and_by_nothing_next_to_it() {
             },
             &[BytesBetween, UnlistedEntry],
         ),
-        // What is refused anyway claims all up to its boundary.
-        ("a gap behind an encrypted entry", one(a().flags(1)).entry(b().gap_before("gap")), &[]),
+        // What is refused anyway claims what it says it takes.
+        ("an encrypted entry", one(a().flags(1)).entry(b()), &[]),
+        (
+            "a gap behind an encrypted entry",
+            one(a().flags(1)).entry(b().gap_before("gap")),
+            &[BytesBetween],
+        ),
+        (
+            "an unlisted entry behind an encrypted one, of its name",
+            one(a().flags(1)).entry(b().gap_before(ghost("a"))),
+            &[UnlistedEntry],
+        ),
         (
             "a gap behind an entry with another local name",
             one(a().edit_local(|header| header.name = b"x".into())).entry(b().gap_before("gap")),
+            &[BytesBetween],
+        ),
+        (
+            "an entry whose local size is more than the directory's",
+            one(a().edit_central(|header| header.compressed_size = 1)).entry(b()),
             &[],
+        ),
+        (
+            "the same and a gap",
+            one(a().edit_central(|header| header.compressed_size = 1)).entry(b().gap_before("x")),
+            &[BytesBetween],
+        ),
+        (
+            "an entry without a local header",
+            one(a().edit_local(|header| header.signature = 0)).entry(b()),
+            &[],
+        ),
+        (
+            "the same and a gap",
+            one(a().edit_local(|header| header.signature = 0)).entry(b().gap_before("gap")),
+            &[BytesBetween],
+        ),
+        (
+            "one name twice and a third local header of it",
+            one(a()).entry(a()).entry(b().gap_before(ghost("a"))),
+            &[UnlistedEntry],
         ),
         (
             "a gap behind an entry without its descriptor",
@@ -170,6 +205,22 @@ fn every_rule_is_broken_by_what_it_says_and_by_nothing_next_to_it() {
                 ..one(b()).entry(a()).entry(a().place(Place::At(0x7fff_ffff)))
             },
             &[],
+        ),
+        (
+            "two headers left behind by one entry",
+            Zip {
+                directory_order: Some(vec![2, 3]),
+                ..one(a()).entry(a()).entry(a().place(Place::At(0x7fff_ffff))).entry(b())
+            },
+            &[UnlistedEntry],
+        ),
+        (
+            "a header left behind, and bytes behind it",
+            Zip {
+                directory_order: Some(vec![1, 2]),
+                ..one(a()).entry(a().place(Place::At(0x7fff_ffff))).entry(b().gap_before("gap"))
+            },
+            &[BytesBetween],
         ),
         // Descriptors.
         ("a descriptor", one(a().descriptor(Form::SIGNED_32)).entry(b()), &[]),
@@ -246,6 +297,17 @@ fn every_rule_is_broken_by_what_it_says_and_by_nothing_next_to_it() {
             one(a().edit_central(|header| header.extra = extra::zip64(&[]))),
             &[Zip64ExtraSurplus],
         ),
+        (
+            "other sizes in the local header alone, where nothing asks for them",
+            one(a().edit_local(|header| header.extra = extra::zip64(&[1, 1]))),
+            &[Zip64ExtraSurplus],
+        ),
+        (
+            "zeros and the same sizes there",
+            one(a().edit_local(|header| header.extra = extra::zip64(&[5, 5])))
+                .entry(b().edit_local(|header| header.extra = extra::zip64(&[0, 0]))),
+            &[],
+        ),
         ("another field", one(a().extra(extra::extended_timestamp(7))), &[]),
         // Names; the rest of their table stands beside the rules.
         ("a backslash", names(&["a\\b"]), &[NameBackslash]),
@@ -289,6 +351,16 @@ fn every_rule_is_broken_by_what_it_says_and_by_nothing_next_to_it() {
         ),
         ("names between a file and what begins as it", names(&["a", "a!", "a-b", "a.b/c"]), &[]),
         ("below a directory", names(&["a/", "a/b", "a/b.c"]), &[]),
+        (
+            "raw names, whatever their Unicode path",
+            one(with_path("A.txt", "\u{e9}.txt".as_bytes())).entry(Zipped::stored("a.txt", "")),
+            &[NamesCollide, NamesCollide],
+        ),
+        (
+            "something below a file that has a Unicode path",
+            one(with_path("a", "\u{e9}".as_bytes())).entry(Zipped::stored("a/b", "")),
+            &[FileWithChildren],
+        ),
         // Unicode Path.
         ("a path of this name", one(with_path("_.txt", "\u{e9}.txt".as_bytes())), &[]),
         ("a path that is the name", one(with_path("a.txt", b"a.txt")), &[]),
