@@ -437,7 +437,6 @@ fn a_refusal_that_may_not_hold_any_more_is_looked_into_again() {
         ("a limit that was not raised", of_memory, 64 << 20, false),
         ("a limit that was raised, not enough", of_memory, (96 << 20) - 1, false),
         ("a limit that was raised", of_memory, 96 << 20, true),
-        ("another limit", refused(Rule::EntryOverLimit, Some(Limit::ExpansionRatio)), !0, false),
         ("a method that is built by now", refused(Rule::Method, None), 64 << 20, true),
         ("content", refused(Rule::Crc, None), !0, false),
     ];
@@ -454,4 +453,36 @@ fn a_refusal_that_may_not_hold_any_more_is_looked_into_again() {
             assert_eq!(found.unwrap().unwrap().standing, Standing::Bad(refusal), "{name}");
         }
     }
+}
+
+#[test]
+fn an_entry_is_held_to_the_expansion_that_is_allowed_now() {
+    let zip = builder::Archive::new().entry(Entry::deflated("zeros", [0; 100_000]));
+    let indexed = Indexed::new(built(&zip));
+    let limits =
+        |expansion_ratio| Limits { expansion_ratio, expansion_free: 0, ..Limits::default() };
+    let low = Archive::open_within(indexed.archive.source().clone(), limits(10)).unwrap();
+    let Standing::Bad(refusal) = low.find(b"zeros").unwrap().unwrap().standing else { panic!() };
+    assert_eq!(refusal.limit, Some(Limit::ExpansionRatio));
+    let directory = indexed.archive.directory();
+    let pages_of = |standing| {
+        let standings = [standing];
+        Bytes::from(write(directory, &indexed.binding, &standings, Duplicates::Refuse))
+    };
+    let find = |pages: &Bytes, expansion_ratio| {
+        let limits = limits(expansion_ratio);
+        let sidecar = Sidecar::open_within(pages.clone(), &indexed.binding, limits).unwrap();
+        sidecar.find(indexed.archive.source(), b"zeros").map(|found| found.unwrap().standing)
+    };
+
+    let bad = pages_of(Standing::Bad(refusal));
+    assert_eq!(find(&bad, 10), Ok(Standing::Bad(refusal)));
+    assert_eq!(find(&bad, 10_000), Err(FindError::Sidecar(SidecarError::Outdated)));
+
+    let mut good = None;
+    indexed.archive.verify(|_| {}, |_, standing| good = Some(standing)).unwrap();
+    let good = good.unwrap();
+    let pages = pages_of(good);
+    assert_eq!(find(&pages, 10_000), Ok(good));
+    assert_eq!(find(&pages, 10), Ok(Standing::Bad(refusal)));
 }

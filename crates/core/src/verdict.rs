@@ -104,10 +104,17 @@ fn of_header(
     if entry.method == CompressionMethod::STORED && compressed != uncompressed {
         return Err(place.breaks_by(Rule::StoredSizes, compressed, uncompressed));
     }
+    expansion(entry, place, limits)
+}
+
+/// Rule 9: no more content is declared than the compressed size allows.
+pub(crate) fn expansion(entry: &Entry, place: At, limits: &Limits) -> Result<(), Refusal> {
     let ratio = limits.expansion_ratio.min(entry.method.expansion_bound());
-    let most = compressed.saturating_mul(ratio).saturating_add(limits.expansion_free);
-    if uncompressed > most {
-        return Err(place.exceeds(Limit::ExpansionRatio, most, uncompressed));
+    let most = entry.declared_compressed_size.saturating_mul(ratio);
+    let most = most.saturating_add(limits.expansion_free);
+    if entry.declared_uncompressed_size > most {
+        let actual = entry.declared_uncompressed_size;
+        return Err(place.exceeds(Limit::ExpansionRatio, most, actual));
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::name;
 use crate::plan::{Found, Standing};
 use crate::record::CentralDirectoryHeader;
 use crate::source::{ReadAt, fetch};
+use crate::verdict;
 
 /// Bytes of a directory record that are read beyond the name asked for: extra field and comment.
 const RECORD_SLACK: u64 = 512;
@@ -177,10 +178,18 @@ impl<S: ReadAt> Sidecar<S> {
             archive_len: self.archive_len,
         };
         let (entry, _) = Entry::from_header(header, record_offset, &extent);
+        let place =
+            at(Record::CentralDirectoryHeader, self.directory.start + u64::from(record_offset));
+        let expansion = verdict::expansion(&entry, place, &self.limits);
         let standing = match self.standing(ordinal)? {
             // The limit was lower when it was made, or the build had fewer methods than this one.
             Standing::Bad(Refusal { limit: Some(Limit::DecoderMemory), actual, .. })
-                if actual <= self.decoder_memory =>
+                if actual <= self.limits.decoder_memory =>
+            {
+                return Err(SidecarError::Outdated);
+            }
+            Standing::Bad(Refusal { limit: Some(Limit::ExpansionRatio), .. })
+                if expansion.is_ok() =>
             {
                 return Err(SidecarError::Outdated);
             }
@@ -189,10 +198,10 @@ impl<S: ReadAt> Sidecar<S> {
             }
             // It had more methods.
             Standing::Good { .. } if !entry.method.is_built() => {
-                let offset = self.directory.start + u64::from(record_offset);
-                let place = at(Record::CentralDirectoryHeader, offset);
                 Standing::Bad(place.breaks_by(Rule::Method, entry.method.0.into(), 0))
             }
+            // The limit was higher. That on the decoder's memory is met where it decodes.
+            standing @ Standing::Good { .. } => expansion.map_or_else(Standing::Bad, |()| standing),
             standing => standing,
         };
         let boundary = match standing {
@@ -211,7 +220,7 @@ impl<S: ReadAt> Sidecar<S> {
             display_name: name::display(header.name, header.extra).into(),
             boundary,
             standing,
-            decoder_memory: self.decoder_memory,
+            decoder_memory: self.limits.decoder_memory,
         })
     }
 }

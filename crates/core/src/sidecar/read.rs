@@ -7,7 +7,7 @@ use super::page::{self, CONTENT_LEN, PAGE_LEN, items_per_page};
 use super::{Binding, FACT_LEN, MAGIC, PAIR_LEN, REFUSAL_LEN, VERSION, choice, section, standing};
 use crate::directory::HashKey;
 use crate::error::{Record, Refusal, Rule};
-use crate::limits::Limit;
+use crate::limits::{Limit, Limits};
 use crate::plan::Standing;
 use crate::policy::Policy;
 use crate::source::ReadAt;
@@ -23,7 +23,7 @@ pub struct Sidecar<S> {
     pub(super) end_record_offset: u64,
     pub(super) archive_len: u64,
     pub(super) entries: u64,
-    pub(super) decoder_memory: u64,
+    pub(super) limits: Limits,
     pub(super) key: HashKey,
     pub(super) names: Section,
     pub(super) aliases: Section,
@@ -129,7 +129,7 @@ impl<S: ReadAt> Sidecar<S> {
             base_offset: u64_at(header, 88),
             end_record_offset: u64_at(header, 96),
             entries: u64_at(header, 104),
-            decoder_memory: policy.limits.decoder_memory,
+            limits: policy.limits,
             names: Section::default(),
             aliases: Section::default(),
             sorted: Section::default(),
