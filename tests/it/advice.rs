@@ -7,7 +7,7 @@ use entryway_testkit::builder::{Archive, Entry};
 use serde_json::Value;
 
 use crate::handing_in::{json_of, running_job, token, upload};
-use crate::harness::{Push, Ran, Scratch, Server, command, run};
+use crate::harness::{Push, Ran, Running, Scratch, Server, command, run};
 
 /// Entries that break two rules, one of them twice, among some that break none.
 fn partly_refused() -> Vec<u8> {
@@ -121,4 +121,31 @@ fn an_upload_that_is_refused_is_answered_with_what_to_do_and_push_passes_it_on()
     assert_eq!(lines.len(), 2, "{}", refused.stderr);
     assert!(lines[0].contains("400") && lines[0].contains("--max-entries"), "{}", lines[0]);
     assert_eq!(lines[1], format!("entryway: {}", Rule::ArchiveOverLimit.advice()));
+}
+
+#[test]
+fn ls_says_beside_its_list_what_to_do_about_what_it_refuses() {
+    let scratch = Scratch::new();
+    let file = scratch.file("partly.zip", partly_refused());
+    let listed = run([Path::new("ls"), &file]).exits(1);
+    assert_eq!(listed.text().lines().count(), 4, "{}", listed.text());
+    let advice = format!("entryway: encrypted: {}\n", Rule::Encrypted.advice());
+    assert_eq!(listed.stderr, advice);
+}
+
+#[test]
+fn quickstart_says_what_to_do_about_what_it_refuses() {
+    let scratch = Scratch::new();
+    let file = scratch.file("partly.zip", partly_refused());
+    let mut quickstart = command();
+    quickstart.arg("quickstart").arg(&file).args(["--listen", "127.0.0.1:0"]);
+    let quickstart = Running::start(&mut quickstart);
+    for line in expected() {
+        assert_eq!(
+            quickstart.line_after("  ").trim_start(),
+            line.trim_start(),
+            "{}",
+            quickstart.log()
+        );
+    }
 }

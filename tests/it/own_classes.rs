@@ -15,6 +15,9 @@ use crate::harness::{Push, Scratch, Server};
 use crate::standings::{Site, ask_in_every_way, by_job_literally, defect};
 use crate::uploads::blobs;
 
+/// Classes that are served, and refused under the profile strict.
+const UNLESS_STRICT: usize = 32;
+
 #[test]
 fn what_is_refused_as_a_whole_is_refused_by_push_and_upload_and_leaves_nothing() {
     let scratch = Scratch::new();
@@ -51,6 +54,30 @@ fn what_is_refused_as_a_whole_is_refused_by_push_and_upload_and_leaves_nothing()
     let server = Server::start(&scratch.data());
     let job = raw_get(server.address, by_job_literally(1, b"a.txt").as_bytes());
     assert_eq!(job.status, 404, "a push left a job");
+}
+
+#[test]
+fn what_is_handed_in_under_the_profile_strict_is_refused_by_a_rule_of_it() {
+    let site = Site::with(&["--profile", "strict"]);
+    let mut seen = 0;
+    for class in classes::all() {
+        let (_, answer) = site.attempt(&class.bytes);
+        let rules = match (&class.verdict, class.id) {
+            (Verdict::Refused(rule), _) => &[*rule][..],
+            // Its compressed size is two bytes short, and those belong to no record.
+            (_, "E06-deflate-truncated") => &["bytes_between"],
+            _ => class.strict,
+        };
+        if rules.is_empty() {
+            assert_eq!(answer.status, 201, "{}: {answer:?}", class.id);
+            continue;
+        }
+        seen += 1;
+        let said: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let reason = said["reason"].as_str().expect("a reason");
+        assert!(answer.status == 400 && rules.contains(&reason), "{}: {said}", class.id);
+    }
+    assert_eq!(seen, 28 + 1 + UNLESS_STRICT);
 }
 
 /// The entries that are asked for: of many, three.

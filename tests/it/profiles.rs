@@ -17,7 +17,7 @@ fn verify(archive: &Path, more: &[&str]) -> Ran {
 }
 
 /// An archive that breaks two rules of the profile by itself and others by three of its entries,
-/// and has one that is refused anyway.
+/// and has one that is refused anyway and one with other data than it says.
 fn loose() -> Archive {
     Archive::new()
         .entry(Entry::stored("a\\b: ", "hello"))
@@ -25,6 +25,7 @@ fn loose() -> Archive {
         .entry(Entry::stored("../x\\y", "hello"))
         .entry(Entry::stored("Twin", "hello"))
         .entry(Entry::stored("twin", "hello"))
+        .entry(Entry { crc32: 7, ..Entry::stored("tin", "hello") })
         .trailing("behind")
 }
 
@@ -33,15 +34,16 @@ fn verify_says_what_the_profile_refuses() {
     let scratch = Scratch::new();
     let built = loose().build_placed();
     let file = scratch.file("loose.zip", &built.bytes);
-    let header = |index: usize| built.entries[index].central_header_offset;
+    let header = |index: usize| built.entries[index].central_header_offset.expect("listed");
 
     // The usual profile: the one entry, and nothing said of the others.
     for more in [&[][..], &["--profile", "serve"]] {
         let ran = verify(&file, more).exits(1);
         let text = ran.text();
-        let lines: Vec<&str> = text.lines().skip(1).collect();
-        let advice = format!("name_dots: {}", Rule::NameDots.advice());
-        assert_eq!(lines, ["5 entries, 1 refused", &advice], "{text}");
+        let lines: Vec<&str> = text.lines().skip(2).collect();
+        let advice =
+            [Rule::NameDots, Rule::Crc].map(|rule| format!("{}: {}", rule.label(), rule.advice()));
+        assert_eq!(lines, ["6 entries, 2 refused", &advice[0], &advice[1]], "{text}");
         let json = verify(&file, &[more, &["--json"]].concat()).exits(1).json();
         assert_eq!((&json["archive"], &json["rule"]), (&json!("accepted"), &Value::Null));
         assert_eq!(json.get("broken"), None);
@@ -51,18 +53,24 @@ fn verify_says_what_the_profile_refuses() {
     let text = verify(&file, &strict).exits(1).text();
     let lines: Vec<&str> = text.lines().collect();
     let beginnings = [
-        "refused  the archive: bytes_between (3 bytes at ",
-        "refused  the archive: trailing_bytes (6 bytes follow ",
         "refused  a\\b: : name_backslash (central directory header at ",
-        "refused  ../x\\y: name_dots (central directory header at ",
+        "refused  a\\b: : name_ending (central directory header at ",
+        "refused  a\\b: : name_colon (central directory header at ",
+        "refused  the archive: bytes_between (3 bytes at ",
         "refused  Twin: names_collide (central directory header at ",
         "refused  twin: names_collide (central directory header at ",
-        "5 entries, 4 refused, and the archive",
-        "bytes_between: ",
-        "trailing_bytes: ",
+        "refused  the archive: trailing_bytes (6 bytes follow ",
+        "refused  ../x\\y: name_dots (central directory header at ",
+        "refused  tin: crc (",
+        "6 entries, 5 refused, and the archive",
         "name_backslash: ",
-        "name_dots: ",
+        "name_ending: ",
+        "name_colon: ",
+        "bytes_between: ",
         "names_collide: ",
+        "trailing_bytes: ",
+        "name_dots: ",
+        "crc: ",
     ];
     assert_eq!(lines.len(), beginnings.len(), "{text}");
     for (line, beginning) in lines.iter().zip(beginnings) {
@@ -71,29 +79,39 @@ fn verify_says_what_the_profile_refuses() {
 
     let json = verify(&file, &[&strict[..], &["--json"]].concat()).exits(1).json();
     let gap = built.entries[1].local_header_offset - 3;
-    let refused = |name: &str, rule: Rule, number: usize| {
-        let (label, offset, advice) = (rule.label(), header(number), rule.advice());
+    let refused = |name: &str, rule: Rule, offset: usize| {
+        let (label, advice) = (rule.label(), rule.advice());
         json!({"name": name, "verdict": "refused", "rule": label, "offset": offset, "advice": advice})
     };
-    let broken = |rule: Rule, offset: usize| {
-        let (label, advice) = (rule.label(), rule.advice());
-        json!({"rule": label, "offset": offset, "advice": advice})
+    let broken = |rule: Rule, entry: Option<&str>, offset: usize| {
+        let mut told = json!({"rule": rule.label(), "offset": offset, "advice": rule.advice()});
+        if let Some(entry) = entry {
+            told["entry"] = entry.into();
+        }
+        told
     };
+    let of_entry = |rule, name, number: usize| broken(rule, Some(name), header(number));
     let expected = json!({
         "archive": "refused",
-        "rule": "bytes_between",
-        "offset": gap,
-        "advice": Rule::BytesBetween.advice(),
+        "rule": "name_backslash",
+        "offset": header(0),
+        "advice": Rule::NameBackslash.advice(),
         "broken": [
-            broken(Rule::BytesBetween, gap),
-            broken(Rule::TrailingBytes, built.eocd_offset),
+            of_entry(Rule::NameBackslash, "a\\b: ", 0),
+            of_entry(Rule::NameEnding, "a\\b: ", 0),
+            of_entry(Rule::NameColon, "a\\b: ", 0),
+            broken(Rule::BytesBetween, None, gap),
+            of_entry(Rule::NamesCollide, "Twin", 3),
+            of_entry(Rule::NamesCollide, "twin", 4),
+            broken(Rule::TrailingBytes, None, built.eocd_offset),
         ],
         "entries": [
-            refused("a\\b: ", Rule::NameBackslash, 0),
+            refused("a\\b: ", Rule::NameBackslash, header(0)),
             {"name": "good", "verdict": "served", "rule": null, "offset": null, "advice": null},
-            refused("../x\\y", Rule::NameDots, 2),
-            refused("Twin", Rule::NamesCollide, 3),
-            refused("twin", Rule::NamesCollide, 4),
+            refused("../x\\y", Rule::NameDots, header(2)),
+            refused("Twin", Rule::NamesCollide, header(3)),
+            refused("twin", Rule::NamesCollide, header(4)),
+            refused("tin", Rule::Crc, json["entries"][5]["offset"].as_u64().unwrap() as usize),
         ],
     });
     assert_eq!(json, expected);
@@ -238,6 +256,6 @@ fn a_quickstart_with_the_profile_takes_no_loose_archive() {
     let mut running = Running::start(&mut quickstart);
     assert_eq!(running.wait().code(), Some(1));
     let log = running.log();
-    assert!(log.contains("loose.zip: central directory header at "), "{log}");
+    assert!(log.contains("loose.zip: a\\b: : central directory header at "), "{log}");
     assert!(log.contains("the name holds a backslash"), "{log}");
 }

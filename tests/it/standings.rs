@@ -28,8 +28,13 @@ struct Handed {
 
 impl Site {
     pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With more arguments for its first server.
+    pub(crate) fn with(arguments: &[&str]) -> Self {
         let scratch = Scratch::new();
-        let server = Some(Server::start(&scratch.data()));
+        let server = Some(Server::start_with(&scratch.data(), arguments));
         let ingest = token(&scratch.data(), "group", "maintainer", "ingest");
         Self { server, archives: Vec::new(), ingest, scratch, is_verified: false }
     }
@@ -205,7 +210,11 @@ pub(crate) fn defect(cell: &Cell, rule: &str, is_verified: bool) -> Option<&'sta
             let is_right = reason.as_deref() == Some(rule) || is_head && reason.is_none();
             (!is_right).then_some("refused by another rule")
         }
-        Came::Refused(StatusCode::NOT_ACCEPTABLE, _) if !is_verified => None,
+        Came::Refused(StatusCode::NOT_ACCEPTABLE, _)
+            if !is_verified && cell.request == "coded alone" =>
+        {
+            None
+        }
         Came::Refused(..) => Some("another status"),
         Came::Cut(_) if is_verified => Some("begun, though it is known to be bad"),
         Came::Cut(_) => None,

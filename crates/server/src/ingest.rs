@@ -8,7 +8,7 @@ use entryway::{Archive, Error, FileSource, Policy, Profile, Progress, ReadAt};
 use crate::catalog::{Catalog, CatalogError, PipelineStatus, Push, PushTarget, Pushed, UtcMillis};
 use crate::store::{Published, Store, StoreError, withdraw};
 use crate::upload::ExpireIn;
-use crate::verification::{self, Verified};
+use crate::verification::{self, Unfit, Verified};
 
 /// How far a submission has come; for a progress bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub enum IngestError {
         /// Which file.
         path: PathBuf,
         /// Why.
-        error: Error,
+        error: Unfit,
     },
     /// The store has a file for this archive already, and it is not what was stored.
     #[error("{path} was damaged since it was stored: move it away, then hand the archive in again")]
@@ -106,7 +106,8 @@ impl Intake<'_> {
         progress: &mut dyn FnMut(Stage),
     ) -> Result<Ingested, IngestError> {
         let Self { store, catalog, runtime, policy, profile } = self;
-        let refused = |error| IngestError::Archive { path: path.to_owned(), error };
+        let unfit = |error| IngestError::Archive { path: path.to_owned(), error };
+        let refused = |error: Error| unfit(error.into());
         let source = FileSource::open(path)
             .map_err(|error| IngestError::Open { path: path.to_owned(), error })?;
         // What is no archive is known before a byte is copied; what counts is the copy.
@@ -125,7 +126,7 @@ impl Intake<'_> {
             .and_then(FileSource::new)
             .map_err(|error| IngestError::Open { path: path.to_owned(), error })?;
         let archive = Archive::open_within(staged_source, *policy).map_err(refused)?;
-        verification::hold_to(&archive, *profile).map_err(refused)?;
+        verification::hold_to(&archive, *profile).map_err(unfit)?;
         let entries = archive.directory().len() as u64;
         let verified = verification::verify(archive, &mut |done| {
             progress(Stage::Verifying { done, entries });

@@ -504,11 +504,35 @@ pub(crate) fn is_unseen(character: char) -> bool {
         || matches!(character, '\u{e0000}'..='\u{e007f}')
 }
 
+/// A name as it can be shown: what could move a cursor or turn text round is escaped.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars()
+        .map(|c| if is_unseen(c) { c.escape_unicode().to_string() } else { c.to_string() })
+        .collect()
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
+
+    #[test]
+    fn names_are_shown_without_what_a_terminal_obeys() {
+        let table = [
+            ("plain/\u{e9} x", "plain/\u{e9} x"),
+            ("\u{1b}[31m", "\\u{1b}[31m"),
+            ("a\u{202e}txt.exe", "a\\u{202e}txt.exe"),
+            ("a\u{61c}b", "a\\u{61c}b"),
+            ("a\nb", "a\\u{a}b"),
+        ];
+        for (name, expected) in table {
+            assert_eq!(shown(name), expected);
+            // Error texts rely on `Debug` for the same.
+            let quoted = format!("{name:?}");
+            assert_eq!(shown(&quoted), quoted);
+        }
+    }
 
     /// One value of every kind with the answer it gets: status, label, body, fields of its own.
     pub(crate) type Sample =

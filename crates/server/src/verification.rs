@@ -1,6 +1,7 @@
 //! The verification of an archive when it is stored: every entry decoded once, the verdicts kept;
 //! and of its file, whether it is still what was stored.
 
+use std::fmt;
 use std::io;
 
 use entryway::sidecar::{self, Binding};
@@ -10,6 +11,7 @@ use entryway::{
 
 use sha2::{Digest, Sha256};
 
+use crate::reply::shown;
 use crate::store::Sha256Digest;
 
 /// Bytes hashed at a time.
@@ -37,6 +39,31 @@ pub fn verify(
     Ok(Verified { directory: archive.into_directory(), standings, duplicates })
 }
 
+/// Why an archive is not taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// Why, or what reading it came to.
+    pub error: Error,
+    /// The entry that it is refused for, as its name can be shown; `None` where it is the archive
+    /// itself.
+    pub entry: Option<Box<str>>,
+}
+
+impl From<Error> for Unfit {
+    fn from(error: Error) -> Self {
+        Self { error, entry: None }
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.entry {
+            Some(name) => write!(f, "{name}: {}", self.error),
+            None => self.error.fmt(f),
+        }
+    }
+}
+
 /// Holds an archive that was opened to what a profile asks beyond that; nothing of it is decoded.
 ///
 /// For archives on their way in: what is stored stays what it was, whatever it was held to then.
@@ -44,15 +71,18 @@ pub fn verify(
 /// # Errors
 /// [`Error::Archive`] with the first rule that the archive or an entry of it breaks, else what
 /// reading it came to.
-pub fn hold_to<S: ReadAt>(archive: &Archive<S>, profile: Profile) -> Result<(), Error> {
+pub fn hold_to<S: ReadAt>(archive: &Archive<S>, profile: Profile) -> Result<(), Unfit> {
     let mut first = None;
     match profile {
         Profile::Serve => {}
-        Profile::Strict => archive.examine(|_, refusal| {
-            first.get_or_insert(refusal);
+        Profile::Strict => archive.examine(|entry, refusal| {
+            first.get_or_insert_with(|| Unfit {
+                error: Error::Archive(refusal),
+                entry: entry.map(|entry| shown(&archive.describe(entry).display_name).into()),
+            });
         })?,
     }
-    first.map_or(Ok(()), |refusal| Err(Error::Archive(refusal)))
+    first.map_or(Ok(()), Err)
 }
 
 /// The digest of a file as it is now: whether it still is what its name says.

@@ -10,20 +10,44 @@ use crate::harness::Server;
 
 const STRICT: [&str; 2] = ["--profile", "strict"];
 
-/// Archives that `serve` takes and `strict` refuses, by the rule.
-fn refused() -> [(&'static str, Vec<u8>); 7] {
+/// Archives that `serve` takes and `strict` refuses: the rule, and how it is said where.
+fn refused() -> [(&'static str, &'static str, Vec<u8>); 7] {
     let named = |name: &str| Archive::new().entry(Entry::stored("NAME", format!("this is {name}")));
     let two = |name: &str| named(name).entry(Entry::stored("b", "b"));
     let mut between = two("between");
     between.entries[1].gap_before = b"stray".to_vec();
     [
-        ("trailing_bytes", named("behind").trailing("stray").build()),
-        ("bytes_before", named("in front").prefix("#!/bin/sh\n", false).build()),
-        ("bytes_between", between.build()),
-        ("unlisted_entry", Archive { directory_order: Some(vec![0]), ..two("unlisted") }.build()),
-        ("name_backslash", named("backslash").entry(Entry::stored("a\\b", "")).build()),
-        ("names_collide", named("collides").entry(Entry::stored("name", "")).build()),
-        ("unicode_path", named("path").entry(Entry::stored("a", "").unicode_path("b")).build()),
+        (
+            "trailing_bytes",
+            "5 bytes follow the end of central directory record at ",
+            named("behind").trailing("stray").build(),
+        ),
+        (
+            "bytes_before",
+            "10 bytes stand before the first record",
+            named("in front").prefix("#!/bin/sh\n", false).build(),
+        ),
+        ("bytes_between", "5 bytes at ", between.build()),
+        (
+            "unlisted_entry",
+            " at ",
+            Archive { directory_order: Some(vec![0]), ..two("unlisted") }.build(),
+        ),
+        (
+            "name_backslash",
+            "a\\b: central directory header at ",
+            named("backslash").entry(Entry::stored("a\\b", "")).build(),
+        ),
+        (
+            "names_collide",
+            "NAME: central directory header at ",
+            named("collides").entry(Entry::stored("name", "")).build(),
+        ),
+        (
+            "unicode_path",
+            "a: central directory header at ",
+            named("path").entry(Entry::stored("a", "").unicode_path("b")).build(),
+        ),
     ]
 }
 
@@ -31,7 +55,7 @@ fn refused() -> [(&'static str, Vec<u8>); 7] {
 fn what_breaks_a_rule_of_the_profile_is_refused_by_it_and_leaves_nothing() {
     let site = Site::start(&[&STRICT[..], &["--access-log"]].concat());
     let mut held: Vec<Vec<u8>> = Vec::new();
-    for (at, (rule, archive)) in refused().into_iter().enumerate() {
+    for (at, (rule, words, archive)) in refused().into_iter().enumerate() {
         let framing = FRAMINGS[at % FRAMINGS.len()];
         let job = site.job();
         let reply = site.upload(framing, &job, &archive);
@@ -40,8 +64,7 @@ fn what_breaks_a_rule_of_the_profile_is_refused_by_it_and_leaves_nothing() {
         assert_eq!(answer["reason"], rule, "{answer}");
         let message = answer["message"].as_str().expect("a message");
         assert!(message.starts_with("400 Bad request - "), "{message}");
-        let offset = message.rsplit(" at ").next().and_then(|end| end.parse::<u64>().ok());
-        assert!(offset.is_some_and(|offset| offset < archive.len() as u64), "{message}");
+        assert!(message.contains(words), "{message}");
         site.assert_has_none(rule, &job);
         let others: Vec<&[u8]> = held.iter().map(Vec::as_slice).collect();
         site.assert_holds(rule, &others);
@@ -53,7 +76,7 @@ fn what_breaks_a_rule_of_the_profile_is_refused_by_it_and_leaves_nothing() {
         held.push(good);
     }
     let metrics = String::from_utf8(site.get("/-/metrics").body).expect("text");
-    for (rule, _) in refused() {
+    for (rule, ..) in refused() {
         let line = format!("entryway_failures_total{{reason=\"{rule}\"}} 1");
         assert!(metrics.lines().any(|told| told == line), "{line} in {metrics}");
     }
@@ -94,7 +117,7 @@ fn a_report_is_held_to_no_profile() {
 fn what_is_stored_is_served_whatever_the_profile_has_become() {
     let mut site = Site::start(&[]);
     let mut stored = Vec::new();
-    for (rule, archive) in refused() {
+    for (rule, _, archive) in refused() {
         let job = site.job();
         assert_eq!(site.upload(Framing::Length, &job, &archive).status, 201, "{rule}");
         site.assert_serves(rule, &job, &archive);

@@ -11,6 +11,7 @@ use crate::catalog::CatalogError;
 use crate::credential::NoRandomness;
 use crate::ingest::IngestError;
 use crate::store::{RecoverError, StoreError};
+use crate::verification::Unfit;
 
 /// Something was refused or is bad.
 pub(super) const REFUSED: u8 = 1;
@@ -26,7 +27,7 @@ pub(super) enum CliError {
     #[error("cannot open {}: {error}", path.display())]
     Open { path: PathBuf, error: io::Error },
     #[error("{}: {error}", path.display())]
-    Archive { path: PathBuf, error: Error },
+    Archive { path: PathBuf, error: Unfit },
     #[error("{}: no entry named {name:?}", path.display())]
     NoSuchEntry { path: PathBuf, name: String },
     #[error("{}: {name:?} is a directory", path.display())]
@@ -60,8 +61,8 @@ pub(super) enum CliError {
 }
 
 impl CliError {
-    pub(super) fn archive(path: &Path, error: Error) -> Self {
-        Self::Archive { path: path.to_owned(), error }
+    pub(super) fn archive(path: &Path, error: impl Into<Unfit>) -> Self {
+        Self::Archive { path: path.to_owned(), error: error.into() }
     }
 
     /// What to do about it, where an archive or an entry is refused: here, or by the server that
@@ -69,7 +70,7 @@ impl CliError {
     pub(super) fn advice(&self) -> Option<String> {
         match self {
             Self::Archive { error, .. } | Self::Ingest(IngestError::Archive { error, .. }) => {
-                match error {
+                match &error.error {
                     Error::Archive(refusal) | Error::Entry(refusal) => {
                         Some(refusal.rule.advice().to_owned())
                     }
@@ -103,7 +104,7 @@ impl CliError {
     pub(super) fn exit_code(&self) -> ExitCode {
         let code = match self {
             Self::Archive { error, .. } | Self::Ingest(IngestError::Archive { error, .. }) => {
-                archive_code(error)
+                archive_code(&error.error)
             }
             Self::Open { error, .. } | Self::Ingest(IngestError::Open { error, .. }) => {
                 open_code(error)

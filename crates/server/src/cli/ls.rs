@@ -1,18 +1,21 @@
 //! `entryway ls`: the entries of an archive.
 
-use std::io::{BufWriter, stdout};
+use std::io::{BufWriter, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::Args;
 use entryway::Standing;
 
-use super::archive::{ArchiveArgument, shown, write_line};
+use super::advice::Advice;
+use super::archive::{ArchiveArgument, write_line};
 use super::error::{CliError, REFUSED};
+use crate::reply::shown;
 
 /// List the entries of an archive
 ///
 /// One line an entry: size, compressed size, method, name; an entry that would not be served has
-/// the rule that refuses it behind its name. Nothing is decoded: `verify` does that.
+/// the rule that refuses it behind its name, and what to do about that goes to standard error.
+/// Nothing is decoded: `verify` does that.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -32,6 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     let archive = arguments.archive.open()?;
     let mut out = BufWriter::new(stdout().lock());
     let mut code = ExitCode::SUCCESS;
+    let mut advice = Advice::default();
     for entry in archive.directory().entries() {
         let found = archive.describe(&entry);
         let prefix = arguments.prefix.as_bytes();
@@ -42,6 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
         let refusal = match found.standing {
             Standing::Bad(refusal) => {
                 code = ExitCode::from(REFUSED);
+                advice.note(refusal.rule);
                 format!("  [refused: {}]", refusal.rule.label())
             }
             Standing::Good { .. } | Standing::Unverified => String::new(),
@@ -55,6 +60,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
         );
         write_line(&mut out, &line)?;
     }
-    std::io::Write::flush(&mut out).map_err(CliError::Output)?;
+    out.flush().map_err(CliError::Output)?;
+    // Beside the list, which is for programs too.
+    for line in advice.lines() {
+        let _ = writeln!(stderr().lock(), "entryway: {line}");
+    }
     Ok(code)
 }

@@ -9,6 +9,7 @@ use clap::Args;
 use entryway::Standing;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::advice::Advice;
 use super::error::CliError;
 use super::sample;
 use super::serve::{Folder, Signals, Tuning, control_runtime, start};
@@ -137,12 +138,20 @@ fn print(listeners: &Listeners, archive: &Path, ingested: &Ingested) -> std::io:
     }
     let project = utf8_percent_encode(PROJECT, NON_ALPHANUMERIC);
     let jobs = format!("http://{address}/api/v4/projects/{project}/jobs");
-    let refused = ingested.verified.refused().count();
+    let mut advice = Advice::default();
+    let mut refused = 0;
+    for (_, refusal) in ingested.verified.refused() {
+        advice.note(refusal.rule);
+        refused += 1;
+    }
     let entries = ingested.verified.directory().len();
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
     write!(out, "{}: {entries} entries", archive.display())?;
     writeln!(out, "{}", if refused > 0 { format!(", {refused} refused") } else { String::new() })?;
+    for line in advice.lines() {
+        writeln!(out, "  {line}")?;
+    }
     if let Some(name) = example(ingested) {
         let path = utf8_percent_encode(&name, PATH);
         let url = format!("{jobs}/artifacts/{REF}/raw/{path}?job={JOB}");

@@ -1,5 +1,6 @@
 //! `entryway verify`: every entry decoded, every rule applied.
 
+use std::collections::HashMap;
 use std::io::{BufWriter, Write, stdout};
 use std::process::ExitCode;
 
@@ -8,10 +9,10 @@ use entryway::{Archive, Entry, Error, Profile, ReadAt, Refusal, Standing};
 use serde::Serialize;
 
 use super::advice::Advice;
-use super::archive::{ArchiveArgument, shown, write_line};
+use super::archive::{ArchiveArgument, write_line};
 use super::error::{CliError, REFUSED};
 use super::profile::ProfileArgument;
-use crate::reply::json_bytes;
+use crate::reply::{json_bytes, shown};
 
 /// Check an archive as it is checked when it is stored
 ///
@@ -39,27 +40,27 @@ pub(super) struct Arguments {
 /// The verdict on an archive.
 #[derive(Serialize)]
 struct ArchiveVerdict {
+    /// Whether a server of the profile takes it in.
     archive: &'static str,
     rule: Option<&'static str>,
     offset: Option<u64>,
     advice: Option<&'static str>,
-    /// With the profile strict: each of its rules that the archive, and not one entry, breaks.
+    /// With the profile strict: each of its rules that the archive or an entry of it breaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     broken: Option<Vec<BrokenRule>>,
     entries: Vec<EntryVerdict>,
 }
 
 impl ArchiveVerdict {
-    /// The verdict by the rules that the archive breaks.
-    fn new(profile: Profile, refusals: &[Refusal], entries: Vec<EntryVerdict>) -> Self {
-        let first = refusals.first();
-        let broken = || refusals.iter().map(BrokenRule::from).collect();
+    /// The verdict by the rules that are broken.
+    fn new(profile: Profile, broken: &[Broken], entries: Vec<EntryVerdict>) -> Self {
+        let first = broken.first().map(|broken| &broken.refusal);
         Self {
             archive: if first.is_some() { "refused" } else { "accepted" },
             rule: first.map(|refusal| refusal.rule.label()),
             offset: first.map(|refusal| refusal.offset),
             advice: first.map(|refusal| refusal.rule.advice()),
-            broken: (profile == Profile::Strict).then(broken),
+            broken: (profile == Profile::Strict).then(|| broken.iter().map(Broken::told).collect()),
             entries,
         }
     }
@@ -69,42 +70,54 @@ impl ArchiveVerdict {
 struct BrokenRule {
     rule: &'static str,
     offset: u64,
+    /// The entry that breaks it, by its display name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<Box<str>>,
     advice: &'static str,
 }
 
-impl From<&Refusal> for BrokenRule {
-    fn from(refusal: &Refusal) -> Self {
-        Self { rule: refusal.rule.label(), offset: refusal.offset, advice: refusal.rule.advice() }
+/// A rule that an archive is refused for, and which entry breaks it, if it is one.
+struct Broken {
+    refusal: Refusal,
+    entry: Option<(Entry, Box<str>)>,
+}
+
+impl From<Refusal> for Broken {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, entry: None }
     }
 }
 
-/// What an archive breaks of a profile's rules beyond those that every archive is held to.
-#[derive(Default)]
-struct Examined {
-    archive: Vec<Refusal>,
-    /// The first of each entry, with its header's offset, in the order of these.
-    entries: Vec<(u32, Refusal)>,
-}
-
-impl Examined {
-    fn new<S: ReadAt>(archive: &Archive<S>, profile: Profile) -> Result<Self, Error> {
-        let mut examined = Self::default();
+impl Broken {
+    /// What of a profile's rules an archive breaks beyond those that every archive is held to, in
+    /// the order in which a server meets them.
+    fn all<S: ReadAt>(archive: &Archive<S>, profile: Profile) -> Result<Vec<Self>, Error> {
+        let mut all = Vec::new();
         match profile {
             Profile::Serve => {}
-            Profile::Strict => archive.examine(|entry, refusal| match entry {
-                None => examined.archive.push(refusal),
-                Some(entry) => examined.entries.push((entry.header_offset, refusal)),
+            Profile::Strict => archive.examine(|entry, refusal| {
+                let entry = entry.map(|entry| (*entry, archive.describe(entry).display_name));
+                all.push(Self { refusal, entry });
             })?,
         }
-        examined.entries.sort_by_key(|(header_offset, _)| *header_offset);
-        examined.entries.dedup_by_key(|(header_offset, _)| *header_offset);
-        Ok(examined)
+        Ok(all)
     }
 
-    fn of_entry(&self, entry: &Entry) -> Option<&Refusal> {
-        let found = self.entries.binary_search_by_key(&entry.header_offset, |(offset, _)| *offset);
-        found.ok().map(|at| &self.entries[at].1)
+    fn told(&self) -> BrokenRule {
+        let (rule, offset) = (self.refusal.rule, self.refusal.offset);
+        let entry = self.entry.as_ref().map(|(_, name)| name.clone());
+        BrokenRule { rule: rule.label(), offset, entry, advice: rule.advice() }
     }
+
+    /// A line of text.
+    fn line(&self) -> String {
+        let what = self.entry.as_ref().map_or("the archive".into(), |(_, name)| shown(name));
+        line(&what, &self.refusal)
+    }
+}
+
+fn line(what: &str, refusal: &Refusal) -> String {
+    format!("refused  {what}: {} ({refusal})", refusal.rule.label())
 }
 
 /// The verdict on an entry.
@@ -141,68 +154,66 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     let profile = arguments.profile.profile();
     let archive = match arguments.archive.open() {
         Ok(archive) => archive,
-        Err(CliError::Archive { path, error: Error::Archive(refusal) }) => {
-            if arguments.json {
-                print_json(&ArchiveVerdict::new(profile, &[refusal], Vec::new()))?;
+        Err(CliError::Archive { path, error }) => {
+            if let (Error::Archive(refusal), true) = (&error.error, arguments.json) {
+                print_json(&ArchiveVerdict::new(profile, &[(*refusal).into()], Vec::new()))?;
             }
-            return Err(CliError::Archive { path, error: Error::Archive(refusal) });
+            return Err(CliError::Archive { path, error });
         }
         Err(other) => return Err(other),
     };
-    let failed = |error| CliError::archive(arguments.archive.path(), error);
-    let examined = Examined::new(&archive, profile).map_err(failed)?;
-    let mut verdicts = Vec::with_capacity(archive.directory().len());
+    let failed = |error: Error| CliError::archive(arguments.archive.path(), error);
+    let broken = Broken::all(&archive, profile).map_err(failed)?;
+    // The first of each entry, by its header.
+    let mut of_entries = HashMap::new();
     let mut out = BufWriter::new(stdout().lock());
-    let mut refused = 0u64;
     let mut advice = Advice::default();
-    let mut written = Ok(());
-    if !arguments.json {
-        for refusal in &examined.archive {
-            advice.note(refusal.rule);
-            let line = format!("refused  the archive: {} ({refusal})", refusal.rule.label());
-            write_line(&mut out, &line)?;
+    for broken in &broken {
+        if let Some((entry, _)) = &broken.entry {
+            of_entries.entry(entry.header_offset).or_insert(&broken.refusal);
+        }
+        if !arguments.json {
+            advice.note(broken.refusal.rule);
+            write_line(&mut out, &broken.line())?;
         }
     }
+    let mut verdicts = Vec::with_capacity(archive.directory().len());
+    let mut refused = 0u64;
+    let mut written = Ok(());
     archive
         .verify(
             |_| {},
             |entry, standing| {
                 let name = archive.directory().raw_name(entry);
-                let refusal = match &standing {
+                let bad = match &standing {
                     Standing::Bad(refusal) => Some(refusal),
-                    Standing::Good { .. } | Standing::Unverified => examined.of_entry(entry),
+                    Standing::Good { .. } | Standing::Unverified => None,
                 };
-                if let Some(refusal) = refusal {
-                    refused += 1;
-                    advice.note(refusal.rule);
-                }
+                let refusal = bad.or_else(|| of_entries.get(&entry.header_offset).copied());
+                refused += u64::from(refusal.is_some());
                 if arguments.json {
                     verdicts.push(EntryVerdict::new(name, refusal));
-                } else if let (Some(refusal), Ok(())) = (refusal, &written) {
+                } else if let (Some(refusal), Ok(())) = (bad, &written) {
+                    advice.note(refusal.rule);
                     let name = shown(&archive.describe(entry).display_name);
-                    let line = format!("refused  {name}: {} ({refusal})", refusal.rule.label());
-                    written = write_line(&mut out, &line);
+                    written = write_line(&mut out, &line(&name, refusal));
                 }
             },
         )
         .map_err(failed)?;
     written?;
     if arguments.json {
-        print_json(&ArchiveVerdict::new(profile, &examined.archive, verdicts))?;
+        print_json(&ArchiveVerdict::new(profile, &broken, verdicts))?;
     } else {
         let all = archive.directory().len();
-        let and_all = if examined.archive.is_empty() { "" } else { ", and the archive" };
+        let and_all = if broken.is_empty() { "" } else { ", and the archive" };
         write_line(&mut out, &format!("{all} entries, {refused} refused{and_all}"))?;
         for line in advice.lines() {
             write_line(&mut out, &line)?;
         }
         out.flush().map_err(CliError::Output)?;
     }
-    Ok(if refused == 0 && examined.archive.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(REFUSED)
-    })
+    Ok(if refused == 0 && broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
 }
 
 /// Prints one JSON object and a line end.

@@ -7,7 +7,7 @@ use entryway::{Archive, Directory, FileSource, Policy, Profile};
 
 use super::UploadError;
 use crate::store::{Published, Sha256Digest, Staged, StoreError};
-use crate::verification;
+use crate::verification::{self, Unfit};
 
 /// Opens a staged archive as a policy has it read, and holds it to a profile.
 ///
@@ -24,7 +24,8 @@ pub fn inspect(
         .try_clone()
         .and_then(FileSource::new)
         .map_err(|error| staged.read_error(&error))?;
-    let archive = Archive::open_within(source, *policy).map_err(UploadError::Archive)?;
+    let archive =
+        Archive::open_within(source, *policy).map_err(Unfit::from).map_err(UploadError::Archive)?;
     verification::hold_to(&archive, profile).map_err(UploadError::Archive)?;
     Ok(archive.into_directory())
 }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use entryway::Error;
+use entryway::{Error, Rule};
 
 use crate::reply::{EntryRefusal, Failure};
 use crate::store::StoreError;
+use crate::verification::Unfit;
 
 /// What is wrong with the form that an upload is sent in (RFC 7578, RFC 2046 section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +106,7 @@ pub enum UploadError {
     TooSlow,
     /// The archive is refused or none, or could not be read back.
     #[error("{0}")]
-    Archive(Error),
+    Archive(Unfit),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -132,16 +133,20 @@ impl From<UploadError> for Failure {
             UploadError::ContentCoding => Self::UnsupportedContentCoding,
             UploadError::TooLarge { limit } => Self::UploadTooLarge { limit },
             UploadError::TooSlow => Self::RequestTimeout,
-            UploadError::Archive(Error::Archive(refusal) | Error::Entry(refusal)) => {
-                let text = format!("{refusal} at {}", refusal.offset);
-                Self::ArchiveRefused(EntryRefusal::new(&refusal, text))
-            }
-            UploadError::Archive(
-                error @ (Error::Read { .. } | Error::ShortRead { .. } | Error::Changed),
-            ) => {
-                tracing::error!(label = error.label(), %error, "cannot read what was received");
-                Self::InternalServerError { reason: error.label() }
-            }
+            UploadError::Archive(unfit) => match unfit.error {
+                Error::Archive(refusal) | Error::Entry(refusal) => {
+                    // What is no archive is so nowhere in particular: its words have no offset.
+                    let place = match refusal.rule {
+                        Rule::NoEndRecord => format!(" at {}", refusal.offset),
+                        _ => String::new(),
+                    };
+                    Self::ArchiveRefused(EntryRefusal::new(&refusal, format!("{unfit}{place}")))
+                }
+                error @ (Error::Read { .. } | Error::ShortRead { .. } | Error::Changed) => {
+                    tracing::error!(label = error.label(), %error, "cannot read what was received");
+                    Self::InternalServerError { reason: error.label() }
+                }
+            },
             UploadError::Store(error) => store_failure(&error),
             UploadError::Stopping => Self::STOPPING,
         }

@@ -15,9 +15,9 @@ use serde_json::Value;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, SendBody};
 
-use crate::cli::archive::shown;
 use crate::cli::error::CliError;
 use crate::credential::without_tokens;
+use crate::reply::shown;
 
 /// The variable that the token is taken from.
 pub(super) const TOKEN_VARIABLE: &str = "ENTRYWAY_TOKEN";

@@ -179,7 +179,8 @@ impl<'a> Judged<'a> {
         let refused = |error| CliError::archive(path, error);
         let source = FileSource::open(path).map_err(open)?;
         let archive = Archive::open_within(source.clone(), policy).map_err(refused)?;
-        verification::hold_to(&archive, arguments.profile.profile()).map_err(refused)?;
+        verification::hold_to(&archive, arguments.profile.profile())
+            .map_err(|unfit| CliError::archive(path, unfit))?;
         let entries = archive.directory().len();
         let verified = verification::verify(archive, &mut |done| {
             progress("verifying", done.entries, entries as u64);
