@@ -170,7 +170,13 @@ fn check_body(found: &Found, content: &Result<Vec<u8>, Refusal>, archive: &Archi
                 match coding {
                     ContentCoding::Identity => assert!(sent == *content, "another body"),
                     ContentCoding::Gzip => assert!(gunzipped(&sent) == *content, "another body"),
-                    ContentCoding::Zstd => {}
+                    ContentCoding::Zstd => {
+                        let stored = found.data_extent().map(|data| archive.source().slice(data));
+                        assert!(
+                            stored.is_none_or(|stored| sent == stored),
+                            "not the archive's bytes"
+                        );
+                    }
                 }
             }
             (Ok(_), None) => panic!("no body of a good entry"),

@@ -4,7 +4,8 @@
 //! 1. The locator over all bytes at once, over windows larger than it asked for and over ones that
 //!    lack what it asked for: the same directory, after two needs at most, none past the end.
 //! 2. The archive in memory, in a file, and through reads of a few bytes: the same directory and
-//!    entries, the same verdicts.
+//!    entries, the same verdicts in either profile; and those of the oracle, whichever of several
+//!    entries of one name is to count.
 //! 3. Every name finds its entry: in the index, in one pass without an index, and through a sidecar
 //!    written from the verdicts.
 //! 4. The tree of names is the same from the directory and from the sidecar, and its pages are its
@@ -15,8 +16,11 @@ use entryway::sidecar::{self, Binding, FindError, Sidecar, SortedSidecar};
 use entryway::tree::{self, Listing, Page};
 use entryway::{
     Archive, Directory, DirectoryExtent, Duplicates, Entry, Error, FileSource, Locator, Lookup,
-    ReadAt, Rule, Scope, SortedDirectory, SortedEntries, Standing, Step, Window, find_one,
+    Policy, Profile, ReadAt, Refusal, Rule, Scope, SortedDirectory, SortedEntries, Standing, Step,
+    Window, find_one,
 };
+
+use entryway_testkit::oracle;
 
 use crate::draw::Draw;
 use crate::reading::{LIMITS, Ragged, read, verify};
@@ -28,10 +32,12 @@ use crate::reading::{LIMITS, Ragged, read, verify};
 pub fn check(input: &[u8]) {
     let bytes = Bytes::copy_from_slice(input);
     let mut draw = Draw::of(input);
-    let archive = Archive::open_within(bytes.clone(), LIMITS);
+    let duplicates = *draw.pick(&[Duplicates::Refuse, Duplicates::First]);
+    let policy = Policy { limits: LIMITS, duplicates };
+    let archive = Archive::open_within(bytes.clone(), policy);
     check_locator(input, archive.as_ref().map(Archive::directory), &mut draw);
-    let ragged = Archive::open_within(Ragged::new(bytes.clone(), &mut draw), LIMITS);
-    let file = Archive::open_within(in_a_file(input), LIMITS);
+    let ragged = Archive::open_within(Ragged::new(bytes.clone(), &mut draw), policy);
+    let file = Archive::open_within(in_a_file(input), policy);
     let archive = match archive {
         Ok(archive) => archive,
         Err(error) => {
@@ -39,7 +45,7 @@ pub fn check(input: &[u8]) {
             assert_eq!(file.err().as_ref(), Some(&error), "a file ends in another error");
             let Error::Archive(refusal) = error else { panic!("an archive in memory: {error}") };
             // One pass makes no index, whose length is a limit too.
-            let is_refused = find_one(&bytes, b"a.txt", &LIMITS).is_err();
+            let is_refused = find_one(&bytes, b"a.txt", policy).is_err();
             assert!(is_refused || refusal.rule == Rule::ArchiveOverLimit, "but for one: {refusal}");
             assert_eq!(refusal.rule.scope(), Scope::Archive, "{refusal}");
             assert!(!refusal.to_string().is_empty());
@@ -48,6 +54,7 @@ pub fn check(input: &[u8]) {
     };
     assert!(archive.directory().index_len() <= LIMITS.index_len);
     let standings = verify(&archive);
+    check_against_oracle(input, &standings, duplicates);
     same_directory(&archive, &standings, &ragged.expect("short reads refuse what memory opens"));
     same_directory(&archive, &standings, &file.expect("a file refuses what memory opens"));
     check_lookups(&bytes, &archive, &standings);
@@ -126,15 +133,52 @@ fn same_directory<S: ReadAt>(archive: &Archive<Bytes>, standings: &[Standing], o
     for entry in archive.directory().entries() {
         assert_eq!(archive.describe(&entry), other.describe(&entry));
     }
+    assert_eq!(examined(archive), examined(other), "other rules of the profile strict");
+}
+
+/// What breaks the profile strict; an entry that is refused anyway does not.
+fn examined<S: ReadAt>(archive: &Archive<S>) -> Vec<(Option<Entry>, Refusal)> {
+    let mut broken = Vec::new();
+    let each = |entry: Option<&Entry>, refusal: Refusal| {
+        assert_eq!(refusal.rule.profile(), Profile::Strict, "{refusal}");
+        if let Some(entry) = entry {
+            assert!(archive.directory().judge(entry, *archive.policy()).is_ok(), "{refusal}");
+        }
+        broken.push((entry.copied(), refusal));
+    };
+    archive.examine(each).expect("memory can be read");
+    broken
+}
+
+/// The oracle serves and refuses the same entries, but for methods and limits that it has not.
+fn check_against_oracle(input: &[u8], standings: &[Standing], duplicates: Duplicates) {
+    let duplicates = match duplicates {
+        Duplicates::Refuse => oracle::Duplicates::Refuse,
+        Duplicates::First => oracle::Duplicates::First,
+    };
+    let expected = oracle::read_by(input, duplicates).expect("accepted, but not by the oracle");
+    assert_eq!(expected.len(), standings.len());
+    for (standing, expected) in standings.iter().zip(&expected) {
+        match (standing, &expected.verdict) {
+            (Standing::Good { .. }, Err(refusal)) if refusal.reason != oracle::OTHER_METHOD => {
+                panic!("good, refused by the oracle: {refusal:?}")
+            }
+            (Standing::Bad(refusal), Ok(_)) if refusal.rule != Rule::EntryOverLimit => {
+                panic!("good to the oracle, but: {refusal}")
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Every name finds its entry, and through the sidecar the same one with what is known of it.
 fn check_lookups(bytes: &Bytes, archive: &Archive<Bytes>, standings: &[Standing]) {
     let directory = archive.directory();
     let binding = Binding { sha256: [7; 32], len: ReadAt::len(bytes), modified_nanos: 0 };
-    let written = sidecar::write(directory, &binding, standings, Duplicates::Refuse);
+    let written = sidecar::write(directory, &binding, standings, archive.policy().duplicates);
     let written = Bytes::from(written);
-    let sidecar = Sidecar::open_within(written, &binding, LIMITS).expect("a sidecar just written");
+    let sidecar =
+        Sidecar::open_within(written, &binding, *archive.policy()).expect("a sidecar just written");
     assert_eq!(sidecar.entries(), directory.len() as u64);
 
     check_sorted(archive, &sidecar);
@@ -217,7 +261,7 @@ fn same_lookup(
     standings: &[Standing],
     name: &[u8],
 ) {
-    let without_index = find_one(archive.source(), name, &LIMITS);
+    let without_index = find_one(archive.source(), name, *archive.policy());
     let through_sidecar = sidecar.find(archive.source(), name);
     match (archive.find(name), through_sidecar) {
         (Ok(None), Ok(None)) => assert_eq!(without_index, Ok(None)),

@@ -38,6 +38,12 @@ impl Ragged {
         let most = *draw.pick(&[1, 2, 13, 64, 1_000, 70_000]);
         Self { bytes, seed: draw.number(), most }
     }
+
+    /// The bytes of an extent, which lies within.
+    #[must_use]
+    pub fn slice(&self, extent: Extent) -> Bytes {
+        self.bytes.slice(extent.start as usize..extent.end as usize)
+    }
 }
 
 impl ReadAt for Ragged {
