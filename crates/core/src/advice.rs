@@ -56,7 +56,7 @@ impl Rule {
             }
             Self::AmbiguousBase => {
                 "Take away what stands in front of the archive, often another archive, or make the \
-                 offsets right with `zip -A archive.zip`."
+                 offsets right with `zip -A archive.zip`. Where nothing stands there, make it again."
             }
             Self::DirectoryRecord => {
                 "The directory is damaged: make the archive again. Where that cannot be done, `zip \

@@ -213,8 +213,7 @@ rules! {
     /// The local header states another method; `declared`: the directory's, `actual`: the local
     /// one.
     LocalMethod = 55, "local_method", Entry;
-    /// The local header disagrees on encryption or on a data descriptor; `declared`: the
-    /// directory's
+    /// The local header disagrees on encryption or on a data descriptor; `declared`: the directory's
     /// flags, `actual`: the local ones.
     LocalFlags = 56, "local_flags", Entry;
     /// The local header states another size; `declared`: the directory's, `actual`: the local one.

@@ -7,7 +7,7 @@ use super::Progress;
 /// What liblzma counts beside the dictionary: its own structures, at most four filters.
 pub(super) const OVERHEAD: u64 = 96 * 1024;
 
-/// One step: what it did, an error or none, and the error.
+/// Takes one step: how far it came, and the error that it ended in, if it did.
 pub(super) fn step(
     stream: &mut Stream,
     input: &[u8],

@@ -58,8 +58,9 @@ pub fn find_by(bytes: &[u8], name: &[u8], duplicates: Duplicates) -> Result<Foun
 /// The name to show to people, which is never an identity.
 ///
 /// The first Unicode path field (0x7075) of the central header that has version 1, the CRC-32 of
-/// the raw name and UTF-8 in it, a byte of it at least; else the raw name as UTF-8 if it is that; else as CP437. Bit 11
-/// changes nothing: a name that it calls UTF-8 and that is not is shown as CP437, and refused.
+/// the raw name and UTF-8 in it, a byte of it at least; else the raw name as UTF-8 if it is that;
+/// else as CP437. Bit 11 changes nothing: a name that it calls UTF-8 and that is not is shown as
+/// CP437, and refused.
 pub fn display_name(raw_name: &[u8], extra: &[u8]) -> String {
     for (id, data) in extra_fields(extra).unwrap_or_default() {
         let belongs =
