@@ -44,8 +44,8 @@ pub fn verify(
 pub struct Unfit {
     /// Why, or what reading it came to.
     pub error: Error,
-    /// The entry that it is refused for, as its name can be shown; `None` where it is the archive
-    /// itself.
+    /// The entry that it is refused for, by its raw name as it can be shown; `None` where it is the
+    /// archive itself.
     pub entry: Option<Box<str>>,
 }
 
@@ -78,7 +78,10 @@ pub fn hold_to<S: ReadAt>(archive: &Archive<S>, profile: Profile) -> Result<(), 
         Profile::Strict => archive.examine(|entry, refusal| {
             first.get_or_insert_with(|| Unfit {
                 error: Error::Archive(refusal),
-                entry: entry.map(|entry| shown(&archive.describe(entry).display_name).into()),
+                entry: entry.map(|entry| {
+                    let raw_name = archive.directory().raw_name(entry);
+                    shown(&String::from_utf8_lossy(raw_name)).into()
+                }),
             });
         })?,
     }

@@ -70,7 +70,7 @@ impl ArchiveVerdict {
 struct BrokenRule {
     rule: &'static str,
     offset: u64,
-    /// The entry that breaks it, by its display name.
+    /// The entry that breaks it, by the name that it has among the entries.
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<Box<str>>,
     advice: &'static str,
@@ -96,7 +96,10 @@ impl Broken {
         match profile {
             Profile::Serve => {}
             Profile::Strict => archive.examine(|entry, refusal| {
-                let entry = entry.map(|entry| (*entry, archive.describe(entry).display_name));
+                let entry = entry.map(|entry| {
+                    let raw_name = archive.directory().raw_name(entry);
+                    (*entry, String::from_utf8_lossy(raw_name).into())
+                });
                 all.push(Self { refusal, entry });
             })?,
         }
