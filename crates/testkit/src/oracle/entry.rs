@@ -31,8 +31,10 @@ impl<'a> Neighbours<'a> {
         for (index, header) in directory.headers.iter().enumerate() {
             let new = Names { first: index, ..Names::default() };
             let names = names.entry(header.name).or_insert(new);
-            let size = resolve_central(header).map(|(values, _)| values[0]);
-            if is_directory(header.name) && size == Ok(0) {
+            // A zip64 field that lacks some other value changes nothing of a size that is there.
+            let size = resolve_central(header)
+                .map_or(u64::from(header.uncompressed_size), |(values, _)| values[0]);
+            if is_directory(header.name) && size == 0 {
                 names.directories += 1;
             } else {
                 names.files += 1;

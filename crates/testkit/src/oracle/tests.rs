@@ -4,8 +4,8 @@ use super::*;
 use crate::builder::{Archive, DescriptorForm, Entry, Place, Saturated, Zip64End, mode};
 use crate::classes::{self, Verdict};
 use crate::record::{
-    FLAG_DATA_DESCRIPTOR, FLAG_ENCRYPTED, FLAG_MASKED, FLAG_PATCHED, FLAG_STRONG_ENCRYPTION,
-    FLAG_UTF8,
+    CentralDirectoryHeader, FLAG_DATA_DESCRIPTOR, FLAG_ENCRYPTED, FLAG_MASKED, FLAG_PATCHED,
+    FLAG_STRONG_ENCRYPTION, FLAG_UTF8,
 };
 use crate::{extra, fixtures, overlap, samples};
 
@@ -265,9 +265,18 @@ fn entries_are_refused_for_what_their_neighbours_are() {
     let s = |name: &str| Entry::stored(name, "x");
     let archive = |entries: Vec<Entry>| Archive::new().entries(entries).build();
     let inner = Archive::new().entry(s("in")).build();
-    let table: [(&str, Vec<u8>, &[u8]); 9] = [
+    let short = |header: &mut CentralDirectoryHeader| {
+        header.compressed_size = u32::MAX;
+        header.extra = extra::zip64(&[]);
+    };
+    let table: [(&str, Vec<u8>, &[u8]); 10] = [
         ("same name", archive(vec![s("a"), s("b"), s("a")]), &[8, 0, 8]),
         ("same directory", archive(vec![Entry::directory("d/"), Entry::directory("d/")]), &[0, 0]),
+        (
+            "same directory, refused for something else",
+            archive(vec![Entry::directory("d/").edit_central(short), Entry::directory("d/")]),
+            &[5, 0],
+        ),
         ("file and directory", archive(vec![s("a"), Entry::directory("a/")]), &[9, 9]),
         ("file and child", archive(vec![s("a"), s("a/b")]), &[0, 0]),
         ("shared", archive(vec![s("a"), s("b").place(Place::SharedWith(0))]), &[6, 6]),
