@@ -79,9 +79,7 @@ fn unasked_other_sizes(entry: &Entry, local: &Local<'_>) -> Option<u64> {
         return None;
     }
     let field = fields_of(local.extra, Zip64Extra::ID).next()?;
-    let mut values = field
-        .chunks_exact(8)
-        .map(|value| value.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte)));
+    let mut values = field.as_chunks().0.iter().map(|value| u64::from_le_bytes(*value));
     let is_other =
         |value: Option<u64>, size| value.is_some_and(|value| value != 0 && value != size);
     let differs = is_other(values.next(), entry.declared_uncompressed_size)

@@ -24,10 +24,10 @@ const GLOB_WORK_BOUND: u64 = 1 << 28;
 /// The indexes of the entries that the patterns select, ascending, each once.
 ///
 /// A pattern is, whichever it is first: the name of a file, as a lookup has it, which of entries of
-/// one raw name is the first; a directory, with a slash at its end or without, which means all that lies below it and its own entry; a glob over
-/// whole raw names, their `./` and its own left out. In a glob `*` and `?` stay within a segment,
-/// `**` does not, `[a-z]` and `{a,b}` are as in a shell, and a backslash takes a character as it
-/// is. Bytes count, in UTF-8 or not: `?` is one of them.
+/// one raw name is the first; a directory, with a slash at its end or without, which means all that
+/// lies below it and its own entry; a glob over whole raw names, their `./` and its own left out. In
+/// a glob `*` and `?` stay within a segment, `**` does not, `[a-z]` and `{a,b}` are as in a shell,
+/// and a backslash takes a character as it is. Bytes count, in UTF-8 or not: `?` is one of them.
 ///
 /// Reads what the lookups read, and each header that can match a glob: those that start with its
 /// front part, up to the first character that is not itself. Memory: 4 bytes for each entry
