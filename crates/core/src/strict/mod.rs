@@ -140,9 +140,7 @@ impl<S: ReadAt, F: FnMut(Option<&Entry>, Refusal)> Examination<'_, S, F> {
         };
         let mut claimed = data_offset + entry.declared_compressed_size;
         if entry.flags.has_data_descriptor() {
-            let most = claimed.saturating_add(DataDescriptor::MAX_LEN as u64);
-            let descriptor = self.bring(claimed..most.min(boundary))?;
-            let Some(len) = layout::descriptor_len(entry, &descriptor, boundary - claimed) else {
+            let Some(len) = self.descriptor_len(entry, claimed..boundary)? else {
                 return self.refuse(entry, boundary);
             };
             claimed += len;
@@ -169,8 +167,7 @@ impl<S: ReadAt, F: FnMut(Option<&Entry>, Refusal)> Examination<'_, S, F> {
     /// Where a refused entry ends that starts with `extent`, by the directory or by the local header
     /// that stands there, whichever is more; within the extent.
     fn stated_end(&mut self, entry: &Entry, extent: Extent) -> Result<u64, Error> {
-        let fixed_end = extent.end.min(extent.start + LocalFileHeader::FIXED_LEN as u64);
-        let local = LocalFileHeader::parse(&self.bring(extent.start..fixed_end)?);
+        let local = LocalFileHeader::parse(&self.opening(&extent)?);
         let header_len = match &local {
             Some(local) => local.header_len(),
             None => LocalFileHeader::FIXED_LEN as u64 + u64::from(entry.name_len),
@@ -185,17 +182,26 @@ impl<S: ReadAt, F: FnMut(Option<&Entry>, Refusal)> Examination<'_, S, F> {
         if !has_descriptor || data_end >= extent.end {
             return Ok(data_end.min(extent.end));
         }
-        let most = extent.end.min(data_end + DataDescriptor::MAX_LEN as u64);
-        let descriptor = self.bring(data_end..most)?;
-        let len = layout::descriptor_len(entry, &descriptor, extent.end - data_end);
-        Ok(len.map_or(most, |len| data_end + len))
+        let len = self.descriptor_len(entry, data_end..extent.end)?;
+        Ok(extent.end.min(data_end + len.unwrap_or(DataDescriptor::MAX_LEN as u64)))
+    }
+
+    /// Bytes of the data descriptor that `extent` starts with, where one agrees with the directory.
+    fn descriptor_len(&mut self, entry: &Entry, extent: Extent) -> Result<Option<u64>, Error> {
+        let most = extent.start.saturating_add(DataDescriptor::MAX_LEN as u64);
+        let bytes = self.bring(extent.start..most.min(extent.end))?;
+        Ok(layout::descriptor_len(entry, &bytes, extent.end - extent.start))
+    }
+
+    /// As many bytes of an extent as the fixed part of a local file header has.
+    fn opening(&mut self, extent: &Extent) -> Result<Bytes, Error> {
+        self.bring(extent.start..extent.end.min(extent.start + LocalFileHeader::FIXED_LEN as u64))
     }
 
     /// Looks at what stands between two records, where anything does.
     fn look_between(&mut self, mut gap: Extent, next: Record) -> Result<(), Error> {
         while gap.start < gap.end {
-            let opening = gap.end.min(gap.start + LocalFileHeader::FIXED_LEN as u64);
-            let opening = self.bring(gap.start..opening)?;
+            let opening = self.opening(&gap)?;
             let Some(entry) = self.left_behind(&gap, &opening)? else {
                 (self.each)(None, layout::of_gap(&gap, &opening, next));
                 break;
@@ -221,8 +227,7 @@ impl<S: ReadAt, F: FnMut(Option<&Entry>, Refusal)> Examination<'_, S, F> {
         let start = entry.local_header_offset;
         if start < end {
             let stated = start..end;
-            let fixed_end = end.min(start + LocalFileHeader::FIXED_LEN as u64);
-            if let Some(local) = LocalFileHeader::parse(&self.bring(start..fixed_end)?)
+            if let Some(local) = LocalFileHeader::parse(&self.opening(&stated)?)
                 && self.local_name(&local, &stated)?.is_some_and(|stated| stated == name)
             {
                 return Ok(None);
