@@ -3,6 +3,10 @@
 //! Nothing is materialised: an [`Entry`] is read out of the directory's bytes when it is asked for.
 //! Beside them stand 8 bytes of index for each name, and 8 for each offset where the records do not
 //! stand in the order of the files.
+//!
+//! What a lookup finds and what a verdict asks about an entry's neighbours stand in this one file, long
+//! as it is: both rely on which records the tables leave out, see `enough_of_name`. The tables
+//! themselves are in `index`, and a search without them in `scan`.
 
 mod hash;
 mod index;
@@ -233,6 +237,9 @@ impl Directory {
     }
 
     /// The entry's raw name, which is its identity.
+    ///
+    /// # Panics
+    /// As [`Directory::header`].
     #[must_use]
     pub fn raw_name(&self, entry: &Entry) -> &[u8] {
         self.header(entry).name
@@ -301,6 +308,9 @@ impl Directory {
     /// # Errors
     /// The first rule that the entry breaks. An entry that passes can still be refused by its local
     /// header, its data descriptor or its data.
+    ///
+    /// # Panics
+    /// As [`Directory::header`].
     pub fn judge(&self, entry: &Entry, policy: impl Into<Policy>) -> Result<(), Refusal> {
         let header = self.header(entry);
         let neighbours = self.neighbours(entry, &header);

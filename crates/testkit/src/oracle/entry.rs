@@ -32,7 +32,7 @@ impl<'a> Neighbours<'a> {
             let new = Names { first: index, ..Names::default() };
             let names = names.entry(header.name).or_insert(new);
             // A zip64 field that lacks some other value changes nothing of a size that is there.
-            let size = resolve_central(header)
+            let size = resolve_by_whole_fields(header)
                 .map_or(u64::from(header.uncompressed_size), |(values, _)| values[0]);
             if is_directory(header.name) && size == 0 {
                 names.directories += 1;
@@ -211,16 +211,24 @@ fn is_directory(name: &[u8]) -> bool {
 }
 
 /// The ids and data of an extra field area.
-pub(super) fn extra_fields(mut extra: &[u8]) -> Result<Vec<(u16, &[u8])>, OracleRefusal> {
+pub(super) fn extra_fields(extra: &[u8]) -> Result<Vec<(u16, &[u8])>, OracleRefusal> {
+    match whole_extra_fields(extra) {
+        (_, true) => refuse(9, "an extra field overruns"),
+        (fields, false) => Ok(fields),
+    }
+}
+
+/// The fields that are there whole, and whether one behind them is not.
+fn whole_extra_fields(mut extra: &[u8]) -> (Vec<(u16, &[u8])>, bool) {
     let mut fields = Vec::new();
     while let (Some(id), Some(size)) = (u16_at(extra, 0), u16_at(extra, 2)) {
         let Some(data) = slice(extra, 4, size.into()) else {
-            return refuse(9, "an extra field overruns");
+            return (fields, true);
         };
         fields.push((id, data));
         extra = &extra[4 + data.len()..];
     }
-    Ok(fields)
+    (fields, false)
 }
 
 /// Uncompressed size, compressed size, local header offset and start disk after zip64 resolution.
@@ -255,13 +263,20 @@ fn resolve(
 }
 
 fn resolve_central(header: &CentralHeader<'_>) -> Result<([u64; 3], u32), OracleRefusal> {
+    extra_fields(header.extra)?;
+    resolve_by_whole_fields(header)
+}
+
+/// What readers make of a header that do not mind an extra field that overruns. Its own entry is
+/// refused; to the others it is what they take it for.
+fn resolve_by_whole_fields(header: &CentralHeader<'_>) -> Result<([u64; 3], u32), OracleRefusal> {
     let raw = [header.uncompressed_size, header.compressed_size, header.local_header_offset];
-    resolve(raw, header.disk_start, &extra_fields(header.extra)?)
+    resolve(raw, header.disk_start, &whole_extra_fields(header.extra).0)
 }
 
 /// Where the local header stands in the file, if the header says so in a way that can be read.
 fn local_header_offset(directory: &Directory<'_>, header: &CentralHeader<'_>) -> Option<u64> {
-    let declared = match resolve_central(header) {
+    let declared = match resolve_by_whole_fields(header) {
         Ok((values, _)) => values[2],
         Err(_) if header.local_header_offset == u32::MAX => return None,
         Err(_) => header.local_header_offset.into(),

@@ -269,7 +269,19 @@ fn entries_are_refused_for_what_their_neighbours_are() {
         header.compressed_size = u32::MAX;
         header.extra = extra::zip64(&[]);
     };
-    let table: [(&str, Vec<u8>, &[u8]); 10] = [
+    // Behind a whole zip64 field, one that overruns.
+    fn overruns(zip64: &[u64]) -> Vec<u8> {
+        [extra::zip64(zip64), extra::field_declaring(7, 9, b"x")].concat()
+    }
+    let with_data = |header: &mut CentralDirectoryHeader| {
+        header.uncompressed_size = u32::MAX;
+        header.extra = overruns(&[1]);
+    };
+    let at_zero = |header: &mut CentralDirectoryHeader| {
+        header.local_header_offset = u32::MAX;
+        header.extra = overruns(&[0]);
+    };
+    let table: [(&str, Vec<u8>, &[u8]); 12] = [
         ("same name", archive(vec![s("a"), s("b"), s("a")]), &[8, 0, 8]),
         ("same directory", archive(vec![Entry::directory("d/"), Entry::directory("d/")]), &[0, 0]),
         (
@@ -277,9 +289,19 @@ fn entries_are_refused_for_what_their_neighbours_are() {
             archive(vec![Entry::directory("d/").edit_central(short), Entry::directory("d/")]),
             &[5, 0],
         ),
+        (
+            "same directory, with data by a zip64 field before one that overruns",
+            archive(vec![Entry::directory("d/").edit_central(with_data), Entry::directory("d/")]),
+            &[9, 8],
+        ),
         ("file and directory", archive(vec![s("a"), Entry::directory("a/")]), &[9, 9]),
         ("file and child", archive(vec![s("a"), s("a/b")]), &[0, 0]),
         ("shared", archive(vec![s("a"), s("b").place(Place::SharedWith(0))]), &[6, 6]),
+        (
+            "shared by a zip64 field before one that overruns",
+            archive(vec![s("a"), s("b").edit_central(at_zero)]),
+            &[6, 9],
+        ),
         (
             "inside",
             archive(vec![Entry::stored("a", &inner), s("in").place(Place::At(31))]),
