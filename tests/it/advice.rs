@@ -78,6 +78,8 @@ fn a_command_that_fails_says_what_to_do_in_a_line_of_its_own() {
         assert_ne!(ran.code, Some(0), "{name}");
         let lines: Vec<&str> = ran.stderr.lines().collect();
         assert_eq!(lines.len(), 2, "{name}: {}", ran.stderr);
+        let label = format!("{} (", rule.label());
+        assert!(lines[0].contains(&label), "{name}: {}", lines[0]);
         assert_eq!(lines[1], format!("entryway: {}", rule.advice()), "{name}");
     }
     // Nobody can put right what is not there.

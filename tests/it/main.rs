@@ -23,6 +23,7 @@ mod http_semantics;
 mod methods;
 mod own_classes;
 mod parts;
+mod printed;
 mod profiles;
 mod program;
 mod push_to_server;

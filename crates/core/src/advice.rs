@@ -76,15 +76,16 @@ impl Rule {
             }
             Self::Duplicate => {
                 "Make the archive again with each name once; some tools add a file again instead \
-                 of replacing it. Or have the first one served, with `--duplicates first`."
+                 of replacing it. Or have the first one served, and only that, with \
+                 `--duplicates first`."
             }
             Self::FileAndDirectory => {
                 "Rename the file or the directory: no file system could hold both, so the archive \
                  was put together by mistake."
             }
             Self::AmbiguousName => {
-                "Ask for the entry by the very bytes of its name, which `entryway verify --json` \
-                 prints, or give the entries names that differ."
+                "Give the entries names that differ, in UTF-8. Until then each answers to the very \
+                 bytes of its own name: to `entryway cat`, and over HTTP where they are UTF-8."
             }
             Self::Encrypted => {
                 "Make the archive again without a password. Nothing is decrypted here; who may \
@@ -220,7 +221,7 @@ impl Rule {
             }
             Self::BytesBefore => {
                 "Take away what stands in front, such as the program of a self-extracting archive: \
-                 `zip -A archive.zip`, then `zip -J archive.zip`."
+                 `zip -J archive.zip`, and where offsets ignore it `zip -A archive.zip` before."
             }
             Self::BytesBetween => {
                 "Make the archive again without gaps: tools leave them where they align data or \

@@ -130,7 +130,33 @@ pub(crate) fn resolve_zip64(
 
 #[cfg(test)]
 mod tests {
+    use entryway_testkit::{extra, record};
+
     use super::*;
+
+    #[test]
+    fn a_zip64_field_that_breaks_a_rule_does_so_at_the_place_of_its_header() {
+        let mut bytes = Vec::new();
+        record::CentralDirectoryHeader {
+            name: b"a".to_vec(),
+            compressed_size: u32::MAX,
+            extra: extra::zip64(&[]),
+            ..Default::default()
+        }
+        .write(&mut bytes);
+        let header = CentralDirectoryHeader::parse(&bytes).unwrap();
+        let directory = DirectoryExtent {
+            extent: 100..300,
+            base_offset: 0,
+            declared_entries: 2,
+            end_record_offset: 300,
+            archive_len: 322,
+        };
+        let (entry, refusal) = Entry::from_header(&header, 60, &directory);
+        assert_eq!(entry.header_offset, 60);
+        let place = at(Record::CentralDirectoryHeader, 160);
+        assert_eq!(refusal, Some(place.breaks_by(Rule::Zip64ExtraShort, 0, 0)));
+    }
 
     #[test]
     #[cfg(target_pointer_width = "64")]

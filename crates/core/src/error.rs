@@ -412,7 +412,10 @@ impl fmt::Display for Refusal {
                 "{record} at {offset}: no whole record stands where the next one has to be"
             ),
             Rule::EntryCount => {
-                write!(f, "{record} at {offset}: {declared} entries are declared, {actual} found")
+                let at_least = if actual > declared { "at least " } else { "" };
+                let are = if *declared == 1 { "entry is" } else { "entries are" };
+                write!(f, "{record} at {offset}: {declared} {are} declared, ")?;
+                write!(f, "{at_least}{actual} found")
             }
             Rule::DirectoryTrailing => {
                 write!(f, "{record}: {actual} bytes at {offset} belong to no record")
@@ -580,8 +583,8 @@ impl fmt::Display for Refusal {
             ),
             Rule::LocalBesideDescriptor => write!(
                 f,
-                "{record} at {offset}: {actual} before a data descriptor, but {declared} in the \
-                 directory"
+                "{record} at {offset}: a size or CRC-32 of {actual} before a data descriptor, but \
+                 {declared} in the directory"
             ),
             Rule::NameBackslash => write!(f, "{record} at {offset}: the name holds a backslash"),
             Rule::NameInvisible => {
@@ -596,8 +599,8 @@ impl fmt::Display for Refusal {
             Rule::NameColon => write!(f, "{record} at {offset}: the name holds a colon"),
             Rule::NamesCollide => write!(
                 f,
-                "{record} at {offset}: the name is that of the entry at {actual} but for case or \
-                 Unicode normalization"
+                "{record} at {offset}: the name is that of the entry at {actual} but for case, \
+                 Unicode normalization or encoding"
             ),
             Rule::FileWithChildren => write!(
                 f,

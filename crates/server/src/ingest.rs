@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use entryway::{Archive, Error, FileSource, Policy, Profile, Progress, ReadAt};
 
 use crate::catalog::{Catalog, CatalogError, PipelineStatus, Push, PushTarget, Pushed, UtcMillis};
+use crate::shown::shown_path;
 use crate::store::{Published, Store, StoreError, withdraw};
 use crate::upload::ExpireIn;
 use crate::verification::{self, Unfit, Verified};
@@ -45,7 +46,7 @@ pub struct Ingested {
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// The file cannot be opened.
-    #[error("cannot open {path}: {error}")]
+    #[error("cannot open {}: {error}", shown_path(path))]
     Open {
         /// Which file.
         path: PathBuf,
@@ -53,7 +54,7 @@ pub enum IngestError {
         error: std::io::Error,
     },
     /// The archive is refused, is none, or cannot be read.
-    #[error("{path}: {error}")]
+    #[error("{}: {}", shown_path(path), error.labelled())]
     Archive {
         /// Which file.
         path: PathBuf,
@@ -61,7 +62,10 @@ pub enum IngestError {
         error: Unfit,
     },
     /// The store has a file for this archive already, and it is not what was stored.
-    #[error("{path} was damaged since it was stored: move it away, then hand the archive in again")]
+    #[error(
+        "{} was damaged since it was stored: move it away, then hand the archive in again",
+        shown_path(path)
+    )]
     Damaged {
         /// Which file.
         path: PathBuf,

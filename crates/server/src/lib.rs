@@ -23,6 +23,7 @@ pub mod listen;
 pub mod openapi;
 pub mod reply;
 pub mod route;
+mod shown;
 pub mod store;
 pub mod timestamp;
 pub mod upload;

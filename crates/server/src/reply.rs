@@ -5,7 +5,8 @@
 //! "..."}` for parameters and routes. Refusals that depend on an archive or on what lies behind the
 //! server carry a `reason`, a stable word beside the text for people; those of an archive or
 //! an entry also have an `advice`: what to do. No text holds a token, a path of the machine or
-//! anything that a client sent but numbers and one character's code point.
+//! anything that a client sent but numbers, one character's code point, and the name of the entry
+//! that an archive is refused for, as it can be shown.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
 use crate::route::{PathRule, UnreadableToken};
+use crate::shown::is_unseen;
 use crate::upload::FormRule;
 
 /// Every way in which a request fails before its head is sent.
@@ -495,44 +497,11 @@ impl Formatter for EscapedControls {
     }
 }
 
-/// Whether a character does something to a text instead of being seen in it: controls, separators
-/// of lines, spaces without width, marks that turn text round, tags.
-pub(crate) fn is_unseen(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-        || matches!(character, '\u{e0000}'..='\u{e007f}')
-}
-
-/// A name as it can be shown: what could move a cursor or turn text round is escaped.
-pub(crate) fn shown(name: &str) -> String {
-    name.chars()
-        .map(|c| if is_unseen(c) { c.escape_unicode().to_string() } else { c.to_string() })
-        .collect()
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-
-    #[test]
-    fn names_are_shown_without_what_a_terminal_obeys() {
-        let table = [
-            ("plain/\u{e9} x", "plain/\u{e9} x"),
-            ("\u{1b}[31m", "\\u{1b}[31m"),
-            ("a\u{202e}txt.exe", "a\\u{202e}txt.exe"),
-            ("a\u{61c}b", "a\\u{61c}b"),
-            ("a\nb", "a\\u{a}b"),
-        ];
-        for (name, expected) in table {
-            assert_eq!(shown(name), expected);
-            // Error texts rely on `Debug` for the same.
-            let quoted = format!("{name:?}");
-            assert_eq!(shown(&quoted), quoted);
-        }
-    }
 
     /// One value of every kind with the answer it gets: status, label, body, fields of its own.
     pub(crate) type Sample =

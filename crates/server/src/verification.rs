@@ -11,8 +11,11 @@ use entryway::{
 
 use sha2::{Digest, Sha256};
 
-use crate::reply::shown;
+use crate::shown::{abridged, shown_raw};
 use crate::store::Sha256Digest;
+
+/// Most characters of an entry's name that the reason for a refusal has.
+const MAX_NAME_LEN: usize = 200;
 
 /// Bytes hashed at a time.
 const HASH_LEN: usize = 128 * 1024;
@@ -44,8 +47,8 @@ pub fn verify(
 pub struct Unfit {
     /// Why, or what reading it came to.
     pub error: Error,
-    /// The entry that it is refused for, by its raw name as it can be shown; `None` where it is the
-    /// archive itself.
+    /// The entry that it is refused for, by its raw name as it can be shown, abridged where it is
+    /// long; `None` where it is the archive itself.
     pub entry: Option<Box<str>>,
 }
 
@@ -60,6 +63,22 @@ impl fmt::Display for Unfit {
         match &self.entry {
             Some(name) => write!(f, "{name}: {}", self.error),
             None => self.error.fmt(f),
+        }
+    }
+}
+
+impl Unfit {
+    /// The same with the rule's label, for whoever is not told it apart from the words.
+    #[must_use]
+    pub fn labelled(&self) -> String {
+        let entry = self.entry.as_ref().map_or(String::new(), |name| format!("{name}: "));
+        match &self.error {
+            Error::Archive(refusal) | Error::Entry(refusal) => {
+                format!("{entry}{} ({refusal})", refusal.rule.label())
+            }
+            error @ (Error::Read { .. } | Error::ShortRead { .. } | Error::Changed) => {
+                format!("{entry}{error}")
+            }
         }
     }
 }
@@ -80,7 +99,7 @@ pub fn hold_to<S: ReadAt>(archive: &Archive<S>, profile: Profile) -> Result<(), 
                 error: Error::Archive(refusal),
                 entry: entry.map(|entry| {
                     let raw_name = archive.directory().raw_name(entry);
-                    shown(&String::from_utf8_lossy(raw_name)).into()
+                    abridged(&shown_raw(raw_name), MAX_NAME_LEN).into()
                 }),
             });
         })?,

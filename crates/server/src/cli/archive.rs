@@ -1,6 +1,5 @@
 //! A local archive as the commands on files open it.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -38,9 +37,4 @@ impl ArchiveArgument {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
-}
-
-/// Writes a line.
-pub(super) fn write_line(out: &mut impl Write, line: &str) -> Result<(), CliError> {
-    writeln!(out, "{line}").map_err(CliError::Output)
 }

@@ -1,5 +1,6 @@
 //! `entryway cat`: the content of one entry.
 
+use std::ffi::OsString;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
@@ -26,7 +27,7 @@ pub(super) struct Arguments {
     archive: ArchiveArgument,
     /// The entry's name
     #[arg(value_name = "ENTRY")]
-    entry: String,
+    entry: OsString,
     /// Only these bytes, as in a Range header: A-B, A- or -N
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = parse_range)]
     range: Option<RangeSpec>,
@@ -64,14 +65,14 @@ fn spelled(range: &RangeSpec) -> String {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     let path = arguments.archive.path();
-    let name = || arguments.entry.clone();
+    let name = || arguments.entry.to_string_lossy().into_owned();
     let refused = |refusal| CliError::Entry { path: path.to_owned(), name: name(), refusal };
     let failed = |error| match error {
         Error::Entry(refusal) => refused(refusal),
         error => CliError::archive(path, error),
     };
     let source = arguments.archive.source()?;
-    let found = find_one(&source, arguments.entry.as_bytes(), arguments.archive.policy())
+    let found = find_one(&source, arguments.entry.as_encoded_bytes(), arguments.archive.policy())
         .map_err(failed)?
         .ok_or_else(|| CliError::NoSuchEntry { path: path.to_owned(), name: name() })?;
     if found.entry.is_directory {

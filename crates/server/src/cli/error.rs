@@ -10,6 +10,7 @@ use super::push::RemoteError;
 use crate::catalog::CatalogError;
 use crate::credential::NoRandomness;
 use crate::ingest::IngestError;
+use crate::shown::shown_path;
 use crate::store::{RecoverError, StoreError};
 use crate::verification::Unfit;
 
@@ -24,17 +25,17 @@ const CANNOT_SERVE: u8 = 5;
 /// Why a command failed. Names are as they were given: `Debug` escapes what a terminal would obey.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
-    #[error("cannot open {}: {error}", path.display())]
+    #[error("cannot open {}: {error}", shown_path(path))]
     Open { path: PathBuf, error: io::Error },
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {}", shown_path(path), error.labelled())]
     Archive { path: PathBuf, error: Unfit },
-    #[error("{}: no entry named {name:?}", path.display())]
+    #[error("{}: no entry named {name:?}", shown_path(path))]
     NoSuchEntry { path: PathBuf, name: String },
-    #[error("{}: {name:?} is a directory", path.display())]
+    #[error("{}: {name:?} is a directory", shown_path(path))]
     IsDirectory { path: PathBuf, name: String },
-    #[error("{}: cannot serve {name:?}: {refusal}", path.display())]
+    #[error("{}: cannot serve {name:?}: {} ({refusal})", shown_path(path), refusal.rule.label())]
     Entry { path: PathBuf, name: String, refusal: Refusal },
-    #[error("{}: {name:?} has {len} bytes: the range {range} lies outside", path.display())]
+    #[error("{}: {name:?} has {len} bytes: the range {range} lies outside", shown_path(path))]
     Range { path: PathBuf, name: String, len: u64, range: String },
     #[error("{0}")]
     Usage(String),

@@ -8,16 +8,16 @@ use entryway::Limits;
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct LimitArguments {
-    /// Bytes of central directory; at most 268435456
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().directory_size,
-          value_parser = clap::value_parser!(u64).range(..=Limits::DIRECTORY_SIZE_BOUND))]
-    max_directory_size: u64,
+    /// Size of a central directory; 256MiB is also the most
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(Limits::default().directory_size),
+          value_parser = directory_size)]
+    max_directory_size: ByteSize,
     /// Entries of an archive
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().entries)]
     max_entries: u64,
-    /// Bytes of name index beside a directory
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().index_len)]
-    max_index_size: u64,
+    /// Size of the name index beside a directory
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(Limits::default().index_len))]
+    max_index_size: ByteSize,
     /// Bytes of output for a byte of input, beyond the first 64 MiB of an entry [default: what its
     /// method can reach, 1100 for deflate]
     #[arg(long, value_name = "RATIO")]
@@ -27,12 +27,20 @@ pub(super) struct LimitArguments {
     pub(super) max_decoder_memory: ByteSize,
 }
 
+fn directory_size(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse()?;
+    if size.as_u64() > Limits::DIRECTORY_SIZE_BOUND {
+        return Err(format!("no more than {}", ByteSize(Limits::DIRECTORY_SIZE_BOUND)));
+    }
+    Ok(size)
+}
+
 impl LimitArguments {
     pub(super) fn limits(self) -> Limits {
         Limits {
-            directory_size: self.max_directory_size,
+            directory_size: self.max_directory_size.as_u64(),
             entries: self.max_entries,
-            index_len: self.max_index_size,
+            index_len: self.max_index_size.as_u64(),
             expansion_ratio: self.max_expansion.unwrap_or(Limits::default().expansion_ratio),
             decoder_memory: self.max_decoder_memory.as_u64(),
             ..Limits::default()

@@ -1,15 +1,16 @@
 //! `entryway ls`: the entries of an archive.
 
-use std::io::{BufWriter, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::Args;
 use entryway::Standing;
 
 use super::advice::Advice;
-use super::archive::{ArchiveArgument, write_line};
+use super::archive::ArchiveArgument;
+use super::complain;
 use super::error::{CliError, REFUSED};
-use crate::reply::shown;
+use super::output::Output;
+use crate::shown::shown;
 
 /// List the entries of an archive
 ///
@@ -33,7 +34,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     let archive = arguments.archive.open()?;
-    let mut out = BufWriter::new(stdout().lock());
+    let mut out = Output::new();
     let mut code = ExitCode::SUCCESS;
     let mut advice = Advice::default();
     for entry in archive.directory().entries() {
@@ -58,12 +59,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
             entry.method.name().unwrap_or("unknown"),
             shown(&found.display_name),
         );
-        write_line(&mut out, &line)?;
+        out.line(&line)?;
     }
-    out.flush().map_err(CliError::Output)?;
+    out.end()?;
     // Beside the list, which is for programs too.
     for line in advice.lines() {
-        let _ = writeln!(stderr().lock(), "entryway: {line}");
+        complain(&line);
     }
     Ok(code)
 }

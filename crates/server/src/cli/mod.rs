@@ -7,6 +7,7 @@ mod error;
 mod limits;
 mod log;
 mod ls;
+mod output;
 mod policy;
 mod profile;
 mod projects;
@@ -76,7 +77,7 @@ pub fn run() -> ExitCode {
     };
     match outcome {
         Ok(code) => code,
-        // Whoever reads our output has seen enough: `entryway ls | head` is no failure.
+        // Whoever reads our output has seen enough: `entryway cat | head` is no failure.
         Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }

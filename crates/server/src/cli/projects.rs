@@ -8,8 +8,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::error::CliError;
+use super::output::print_json;
 use super::serve::open_catalog;
-use super::verify::print_json;
 use crate::catalog::ProjectStorage;
 use crate::store::Store;
 

@@ -16,6 +16,7 @@ use super::serve::{Folder, Signals, Tuning, control_runtime, start};
 use crate::catalog::{ProjectPath, PushTarget, Visibility};
 use crate::ingest::{Ingested, Intake};
 use crate::listen::{Listeners, default_address};
+use crate::shown::shown_path;
 
 const PROJECT: &str = "quickstart/demo";
 const REF: &str = "main";
@@ -147,10 +148,13 @@ fn print(listeners: &Listeners, archive: &Path, ingested: &Ingested) -> std::io:
     let entries = ingested.verified.directory().len();
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
-    write!(out, "{}: {entries} entries", archive.display())?;
+    write!(out, "{}: {entries} entries", shown_path(archive))?;
     writeln!(out, "{}", if refused > 0 { format!(", {refused} refused") } else { String::new() })?;
     for line in advice.lines() {
         writeln!(out, "  {line}")?;
+    }
+    if refused > 0 {
+        writeln!(out, "  `entryway ls` and `entryway verify` say which.")?;
     }
     if let Some(name) = example(ingested) {
         let path = utf8_percent_encode(&name, PATH);

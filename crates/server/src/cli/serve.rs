@@ -260,7 +260,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     let listeners = Listeners::bind(arguments.listen)
         .map_err(|error| CliError::Listen { address: arguments.listen, error })?;
     let line = format!("listening on http://{}", listeners.address());
-    super::archive::write_line(&mut std::io::stdout().lock(), &line)?;
+    super::output::print_line(&line)?;
     folder.serve(listeners, &arguments.tuning, shares, &signals)?;
     Ok(ExitCode::SUCCESS)
 }

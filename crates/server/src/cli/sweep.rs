@@ -8,8 +8,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::error::CliError;
+use super::output::{print_json, print_line};
 use super::serve::open_catalog;
-use super::verify::print_json;
 use crate::catalog::UtcMillis;
 use crate::store::{Recovered, Store, StoreError, recover, sweep};
 
@@ -81,6 +81,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
         report.removed_size,
         if report.postponed { "; something is being stored: run it again" } else { "" },
     );
-    super::archive::write_line(&mut std::io::stdout().lock(), &line)?;
+    print_line(&line)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::complain;
 use super::error::{CliError, REFUSED};
+use super::output::{print_json, print_line};
 use super::serve::open_catalog;
-use super::verify::print_json;
 use crate::catalog::{NewToken, ProjectPrefix, Token, TokenId, UtcMillis};
 use crate::credential::{Role, Scope, TokenSecret};
 use crate::store::Store;
@@ -149,7 +149,7 @@ fn create(arguments: &CreateArguments) -> Result<ExitCode, CliError> {
         now,
     }))?;
     runtime.block_on(catalog.close());
-    super::archive::write_line(&mut std::io::stdout().lock(), secret.expose())?;
+    print_line(secret.expose())?;
     Ok(ExitCode::SUCCESS)
 }
 

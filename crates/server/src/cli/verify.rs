@@ -1,7 +1,6 @@
 //! `entryway verify`: every entry decoded, every rule applied.
 
 use std::collections::HashMap;
-use std::io::{BufWriter, Write, stdout};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -9,10 +8,11 @@ use entryway::{Archive, Entry, Error, Profile, ReadAt, Refusal, Standing};
 use serde::Serialize;
 
 use super::advice::Advice;
-use super::archive::{ArchiveArgument, write_line};
+use super::archive::ArchiveArgument;
 use super::error::{CliError, REFUSED};
+use super::output::{Output, print_json};
 use super::profile::ProfileArgument;
-use crate::reply::{json_bytes, shown};
+use crate::shown::{shown, shown_raw};
 
 /// Check an archive as it is checked when it is stored
 ///
@@ -25,8 +25,8 @@ Examples:
   entryway verify --json artifacts.zip
   entryway verify --profile strict artifacts.zip
 
-Exits with 0 where everything would be served and nothing breaks a rule of the profile, 1 where the
-archive or an entry is refused, 4 where the file is no archive.")]
+Exits with 0 where no entry is refused and nothing breaks a rule of the profile, 1 where the archive
+or an entry is refused, 4 where the file is no archive.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     profile: ProfileArgument,
@@ -44,6 +44,7 @@ struct ArchiveVerdict {
     archive: &'static str,
     rule: Option<&'static str>,
     offset: Option<u64>,
+    message: Option<String>,
     advice: Option<&'static str>,
     /// With the profile strict: each of its rules that the archive or an entry of it breaks.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +60,7 @@ impl ArchiveVerdict {
             archive: if first.is_some() { "refused" } else { "accepted" },
             rule: first.map(|refusal| refusal.rule.label()),
             offset: first.map(|refusal| refusal.offset),
+            message: first.map(Refusal::to_string),
             advice: first.map(|refusal| refusal.rule.advice()),
             broken: (profile == Profile::Strict).then(|| broken.iter().map(Broken::told).collect()),
             entries,
@@ -71,15 +73,24 @@ struct BrokenRule {
     rule: &'static str,
     offset: u64,
     /// The entry that breaks it, by the name that it has among the entries.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entry: Option<Box<str>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    entry: Option<BrokenEntry>,
+    message: String,
     advice: &'static str,
+}
+
+#[derive(Serialize)]
+struct BrokenEntry {
+    entry: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry_hex: Option<String>,
 }
 
 /// A rule that an archive is refused for, and which entry breaks it, if it is one.
 struct Broken {
     refusal: Refusal,
-    entry: Option<(Entry, Box<str>)>,
+    /// The entry with its raw name.
+    entry: Option<(Entry, Box<[u8]>)>,
 }
 
 impl From<Refusal> for Broken {
@@ -96,10 +107,8 @@ impl Broken {
         match profile {
             Profile::Serve => {}
             Profile::Strict => archive.examine(|entry, refusal| {
-                let entry = entry.map(|entry| {
-                    let raw_name = archive.directory().raw_name(entry);
-                    (*entry, String::from_utf8_lossy(raw_name).into())
-                });
+                let raw_name = |entry| archive.directory().raw_name(entry).into();
+                let entry = entry.map(|entry| (*entry, raw_name(entry)));
                 all.push(Self { refusal, entry });
             })?,
         }
@@ -108,13 +117,17 @@ impl Broken {
 
     fn told(&self) -> BrokenRule {
         let (rule, offset) = (self.refusal.rule, self.refusal.offset);
-        let entry = self.entry.as_ref().map(|(_, name)| name.clone());
-        BrokenRule { rule: rule.label(), offset, entry, advice: rule.advice() }
+        let entry = self.entry.as_ref().map(|(_, raw_name)| {
+            let (entry, entry_hex) = in_json(raw_name);
+            BrokenEntry { entry, entry_hex }
+        });
+        let message = self.refusal.to_string();
+        BrokenRule { rule: rule.label(), offset, entry, message, advice: rule.advice() }
     }
 
     /// A line of text.
     fn line(&self) -> String {
-        let what = self.entry.as_ref().map_or("the archive".into(), |(_, name)| shown(name));
+        let what = self.entry.as_ref().map_or("the archive".into(), |(_, name)| shown_raw(name));
         line(&what, &self.refusal)
     }
 }
@@ -132,22 +145,27 @@ pub(super) struct EntryVerdict {
     verdict: &'static str,
     rule: Option<&'static str>,
     offset: Option<u64>,
+    message: Option<String>,
     advice: Option<&'static str>,
+}
+
+/// A raw name as text; where it is not UTF-8, its bytes too.
+fn in_json(raw_name: &[u8]) -> (String, Option<String>) {
+    let is_text = std::str::from_utf8(raw_name).is_ok();
+    let hex = || raw_name.iter().map(|byte| format!("{byte:02x}")).collect();
+    (String::from_utf8_lossy(raw_name).into_owned(), (!is_text).then(hex))
 }
 
 impl EntryVerdict {
     pub(super) fn new(raw_name: &[u8], refusal: Option<&Refusal>) -> Self {
-        let name = String::from_utf8_lossy(raw_name).into_owned();
-        // Where the name is not UTF-8 its bytes are given too.
-        let name_hex = std::str::from_utf8(raw_name)
-            .is_err()
-            .then(|| raw_name.iter().map(|byte| format!("{byte:02x}")).collect());
+        let (name, name_hex) = in_json(raw_name);
         Self {
             name,
             name_hex,
             verdict: if refusal.is_some() { "refused" } else { "served" },
             rule: refusal.map(|refusal| refusal.rule.label()),
             offset: refusal.map(|refusal| refusal.offset),
+            message: refusal.map(Refusal::to_string),
             advice: refusal.map(|refusal| refusal.rule.advice()),
         }
     }
@@ -169,7 +187,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     let broken = Broken::all(&archive, profile).map_err(failed)?;
     // The first of each entry, by its header.
     let mut of_entries = HashMap::new();
-    let mut out = BufWriter::new(stdout().lock());
+    let mut out = Output::new();
     let mut advice = Advice::default();
     for broken in &broken {
         if let Some((entry, _)) = &broken.entry {
@@ -177,7 +195,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
         }
         if !arguments.json {
             advice.note(broken.refusal.rule);
-            write_line(&mut out, &broken.line())?;
+            out.line(&broken.line())?;
         }
     }
     let mut verdicts = Vec::with_capacity(archive.directory().len());
@@ -199,32 +217,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
                 } else if let (Some(refusal), Ok(())) = (bad, &written) {
                     advice.note(refusal.rule);
                     let name = shown(&archive.describe(entry).display_name);
-                    written = write_line(&mut out, &line(&name, refusal));
+                    written = out.line(&line(&name, refusal));
                 }
             },
         )
         .map_err(failed)?;
     written?;
     if arguments.json {
-        print_json(&ArchiveVerdict::new(profile, &broken, verdicts))?;
+        out.json(&ArchiveVerdict::new(profile, &broken, verdicts))?;
     } else {
         let all = archive.directory().len();
         let and_all = if broken.is_empty() { "" } else { ", and the archive" };
-        write_line(&mut out, &format!("{all} entries, {refused} refused{and_all}"))?;
+        out.line(&format!("{all} entries, {refused} refused{and_all}"))?;
         for line in advice.lines() {
-            write_line(&mut out, &line)?;
+            out.line(&line)?;
         }
-        out.flush().map_err(CliError::Output)?;
     }
+    out.end()?;
     Ok(if refused == 0 && broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
-}
-
-/// Prints one JSON object and a line end.
-pub(super) fn print_json(object: &impl Serialize) -> Result<(), CliError> {
-    let bytes = json_bytes(object).map_err(|error| CliError::Output(error.into()))?;
-    let mut out = stdout().lock();
-    out.write_all(&bytes)
-        .and_then(|()| out.write_all(b"\n"))
-        .and_then(|()| out.flush())
-        .map_err(CliError::Output)
 }

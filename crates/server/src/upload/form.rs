@@ -1,7 +1,7 @@
 //! The fields of an upload's form beside the file.
 
 use super::{FormRule, UploadError};
-use crate::reply::is_unseen;
+use crate::shown::is_unseen;
 
 /// Bytes of a field, at most.
 pub(super) const MAX_FIELD_LEN: usize = 4_096;

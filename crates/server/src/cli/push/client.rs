@@ -17,7 +17,7 @@ use ureq::{Agent, SendBody};
 
 use crate::cli::error::CliError;
 use crate::credential::without_tokens;
-use crate::reply::shown;
+use crate::shown::{abridged, shown};
 
 /// The variable that the token is taken from.
 pub(super) const TOKEN_VARIABLE: &str = "ENTRYWAY_TOKEN";
@@ -340,19 +340,26 @@ fn cause(error: &ureq::Error) -> Cow<'static, str> {
     }
 }
 
-/// What a server says of a failure, to stand behind its status.
+/// What a server says of a failure, to stand behind its status: of an archive that it refuses, the
+/// rule too.
 fn message(status: StatusCode, json: &Value) -> String {
     if status.is_redirection() {
         return ": a redirect, which is not followed".into();
     }
-    said(json, &["message", "error"]).map_or_else(String::new, |text| format!(": {text}"))
+    let Some(text) = said(json, &["message", "error"]) else { return String::new() };
+    // GitLab's texts begin with the status, which stands in front already.
+    let of_status = format!("{} Bad request - ", status.as_str());
+    let text = text.strip_prefix(&of_status).unwrap_or(&text);
+    match (said(json, &["advice"]), said(json, &["reason"])) {
+        (Some(_), Some(rule)) => format!(": {rule} ({text})"),
+        _ => format!(": {text}"),
+    }
 }
 
 /// The first of these members of an answer, as it can be shown.
 fn said(json: &Value, names: &[&str]) -> Option<String> {
     let text = names.iter().find_map(|name| json.get(name)?.as_str())?;
-    let text: String = text.chars().take(MAX_MESSAGE_LEN).collect();
-    Some(shown(&without_tokens(&text)))
+    Some(shown(&without_tokens(&abridged(text, MAX_MESSAGE_LEN))))
 }
 
 /// The frame of a form with one file (RFC 7578).

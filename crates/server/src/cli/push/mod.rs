@@ -19,11 +19,13 @@ use self::client::ServerUrl;
 use super::advice::Advice;
 use super::complain;
 use super::error::CliError;
+use super::output::{print_json, print_line};
 use super::policy::PolicyArguments;
 use super::profile::ProfileArgument;
-use super::verify::{EntryVerdict, print_json};
+use super::verify::EntryVerdict;
 use crate::announcement::ingest::PIPELINE_STATUSES;
 use crate::catalog::{PipelineStatus, ProjectPath, Visibility};
+use crate::shown::{shown_path, shown_raw};
 use crate::store::Sha256Digest;
 use crate::upload::{BadPhrase, ExpireIn};
 use crate::verification::Verified;
@@ -47,6 +49,8 @@ Examples:
 With --server the token is ENTRYWAY_TOKEN, or what --token-file holds, with the scope ingest; it is
 never an argument. Redirects are not followed. When a push to a server fails halfway, its job and
 its pipeline stay there as failed ones; when it is interrupted, as running ones.
+
+With --server, --max-... and --duplicates decide what is printed here; the server reads by its own.
 
 With --profile strict an archive that breaks a rule of that profile anywhere is not stored; with
 --server it is held to it here, and to the server's own by the server. `entryway verify --profile
@@ -184,8 +188,8 @@ fn report(handed: &Handed, arguments: &Arguments) -> Result<(), CliError> {
     let mut refused = Vec::new();
     let mut advice = Advice::default();
     for (name, refusal) in handed.verified.refused() {
-        let (shown_name, label) = (String::from_utf8_lossy(name), refusal.rule.label());
-        complain(&format_args!("refused {shown_name:?}: {label} ({refusal})"));
+        let label = refusal.rule.label();
+        complain(&format_args!("refused \"{}\": {label} ({refusal})", shown_raw(name)));
         refused.push(EntryVerdict::new(name, Some(refusal)));
         advice.note(refusal.rule);
     }
@@ -204,12 +208,12 @@ fn report(handed: &Handed, arguments: &Arguments) -> Result<(), CliError> {
     if arguments.json {
         return print_json(&report);
     }
-    let mut line = format!("stored {} as job {}", arguments.archive.display(), report.job_id);
+    let mut line = format!("stored {} as job {}", shown_path(&arguments.archive), report.job_id);
     if let (Some(pipeline), Some(project)) = (report.pipeline_id, &arguments.project) {
         line += &format!(" of pipeline {pipeline} in {project}");
     }
     line += &format!(": {} entries, {} refused", report.entries, report.refused.len());
-    super::archive::write_line(&mut std::io::stdout().lock(), &line)
+    print_line(&line)
 }
 
 /// A bar on a terminal, nothing elsewhere.

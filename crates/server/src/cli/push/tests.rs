@@ -270,14 +270,14 @@ fn a_push_that_is_refused_ends_what_it_began_as_failed() {
         400,
         concat!(
             r#"{"message":"400 Bad request - two \u001b[31mentries ewt_0123 overlap","#,
-            r#""reason":"overlap"}"#
+            r#""reason":"overlap","advice":"Make it again."}"#
         ),
     );
     let (outcome, asked) = scratch.push(&[MADE, PIPELINE, JOB, refusal, OVER, PIPELINE], &PLACE);
     let (text, exit) = failed(outcome);
     let end = concat!(
-        "/api/v4/jobs/100/artifacts answered 400 Bad Request: 400 Bad request - ",
-        "two \\u{1b}[31mentries [redacted] overlap"
+        "/api/v4/jobs/100/artifacts answered 400 Bad Request: ",
+        "overlap (two \\u{1b}[31mentries [redacted] overlap)"
     );
     assert!(text.starts_with("cannot hand the archive in: http://127.0.0.1:"), "{text}");
     assert!(text.ends_with(end), "{text}");
