@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use bytes::Bytes;
 use entryway::{Archive, Lookup, ReadAt, Rule, Standing};
 use entryway_testkit::builder::{self, Entry};
+use entryway_testkit::extra;
 use entryway_testkit::oracle::{self, OracleRefusal};
 use entryway_testkit::samples;
 use proptest::prelude::*;
@@ -64,6 +65,13 @@ fn assert_found_alike(name: &str, bytes: &Bytes, asked: &[&[u8]]) {
 #[test]
 fn names_are_found_in_three_steps() {
     let entry = |name: &[u8], content: &str| Entry::stored(name, content);
+    // Behind a whole Unicode path field, one that overruns: the entry is refused.
+    let overruns = |name: &'static [u8], shown: &'static str| {
+        entry(name, "cut").edit_central(move |header| {
+            header.extra =
+                [extra::unicode_path(name, shown), extra::field_declaring(7, 9, b"x")].concat();
+        })
+    };
     let archive = builder::Archive::new().entries([
         entry(b"raw", "raw"),
         entry(b"./raw", "not this"),
@@ -87,11 +95,16 @@ fn names_are_found_in_three_steps() {
         entry(b"bad", "bad").edit_local(|header| header.crc32 ^= 1),
         Entry::directory("d/"),
         Entry::directory("./e/"),
+        overruns(b"x6", "cut"),
+        overruns(b"x7", "cut beside"),
+        entry(b"x8", "good").unicode_path("cut beside"),
     ]);
     let bytes = built(&archive);
     let opened = Archive::open(bytes.clone()).unwrap();
     let content = |text: &str| Answer::Content(text.into());
-    let table: [(&str, &[u8], Answer); 29] = [
+    let table: [(&str, &[u8], Answer); 31] = [
+        ("Unicode path before what overruns", b"cut", Answer::Refused),
+        ("the same, and another shown alike", b"cut beside", Answer::Refused),
         ("raw name before the one without ./", b"raw", content("raw")),
         ("with ./", b"./raw", content("not this")),
         ("without ./", b"dot", content("dot")),

@@ -18,7 +18,7 @@ fn bad() -> Archive {
 #[test]
 fn the_exit_code_is_the_verdict_where_nobody_reads_the_output() {
     let scratch = Scratch::new();
-    // More than fits into a pipe and any buffer before it.
+    // More than the program keeps before it writes.
     let many = |archive: Archive| {
         (0..20_000)
             .fold(archive, |archive, at| archive.entry(Entry::stored(format!("{at:0>50}"), "")))

@@ -110,7 +110,7 @@ impl<S> Archive<S> {
     /// All that is known of an entry without reading its data.
     ///
     /// # Panics
-    /// As [`Directory::header`]: where the entry is of another archive.
+    /// As [`Directory::header`].
     pub fn describe(&self, entry: &Entry) -> Found {
         self.directory.describe(entry, &self.policy)
     }

@@ -272,8 +272,8 @@ rules! {
     NameEnding = 165, "name_ending", Entry;
     /// The name holds a colon, behind which some systems see a stream of another file.
     NameColon = 166, "name_colon", Entry;
-    /// Another entry's name is the same but for case or Unicode normalization, and not both are
-    /// directories; `actual`: its header's offset.
+    /// Another entry's name is the same but for case, Unicode normalization or encoding, and not
+    /// both are directories; `actual`: its header's offset.
     NamesCollide = 167, "names_collide", Entry;
     /// Another entry lies below the name of this one, which is no directory, whatever the case of
     /// either; `actual`: the other one's header's offset.

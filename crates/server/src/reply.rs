@@ -6,7 +6,7 @@
 //! server carry a `reason`, a stable word beside the text for people; those of an archive or
 //! an entry also have an `advice`: what to do. No text holds a token, a path of the machine or
 //! anything that a client sent but numbers, one character's code point, and the name of the entry
-//! that an archive is refused for, as it can be shown.
+//! that an archive, or a part of it, is refused for, as it can be shown.
 
 use std::borrow::Cow;
 use std::fmt;

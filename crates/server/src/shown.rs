@@ -3,15 +3,17 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+/// Most characters of an entry's name that stand before a reason.
+const MAX_NAME_LEN: usize = 200;
+
 /// Whether a character does something to a text instead of being seen in it: controls, separators
 /// of lines, spaces without width, marks that turn text round, tags.
 pub(crate) fn is_unseen(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{ad}' | '\u{180e}' | '\u{1bca0}'..='\u{1bca3}')
-        || matches!(character, '\u{1d173}'..='\u{1d17a}')
-        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-        || matches!(character, '\u{e0000}'..='\u{e007f}')
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}')
+        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(character, '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}')
+        || matches!(character, '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A name as it can be shown: what could move a cursor or turn text round is escaped.
@@ -31,6 +33,23 @@ pub(crate) fn shown_raw(name: &[u8]) -> String {
         }
     }
     text
+}
+
+/// A raw name between quotes, in which nothing ends it before its end.
+pub(crate) fn quoted(name: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len() + 2);
+    text.push('"');
+    for chunk in name.utf8_chunks() {
+        text += &shown(&chunk.valid().replace('\\', r"\\").replace('"', "\\\""));
+        text += &shown_raw(chunk.invalid());
+    }
+    text.push('"');
+    text
+}
+
+/// A raw name as it stands before the reason for a refusal, which a long one shall not hide.
+pub(crate) fn shown_in_reason(name: &[u8]) -> String {
+    abridged(&shown_raw(name), MAX_NAME_LEN).into_owned()
 }
 
 /// A path as it can be shown.
@@ -79,6 +98,19 @@ mod tests {
         ];
         for (name, expected) in table {
             assert_eq!(shown_raw(name), expected);
+        }
+    }
+
+    #[test]
+    fn no_name_ends_its_quotes() {
+        let table: [(&[u8], &str); 4] = [
+            (b"plain", r#""plain""#),
+            (br#"a": crc (b"#, r#""a\": crc (b""#),
+            (br"\x82", r#""\\x82""#),
+            (b"\x82\n", r#""\x82\u{a}""#),
+        ];
+        for (name, expected) in table {
+            assert_eq!(quoted(name), expected);
         }
     }
 

@@ -11,11 +11,8 @@ use entryway::{
 
 use sha2::{Digest, Sha256};
 
-use crate::shown::{abridged, shown_raw};
+use crate::shown::shown_in_reason;
 use crate::store::Sha256Digest;
-
-/// Most characters of an entry's name that the reason for a refusal has.
-const MAX_NAME_LEN: usize = 200;
 
 /// Bytes hashed at a time.
 const HASH_LEN: usize = 128 * 1024;
@@ -99,7 +96,7 @@ pub fn hold_to<S: ReadAt>(archive: &Archive<S>, profile: Profile) -> Result<(), 
                 error: Error::Archive(refusal),
                 entry: entry.map(|entry| {
                     let raw_name = archive.directory().raw_name(entry);
-                    abridged(&shown_raw(raw_name), MAX_NAME_LEN).into()
+                    shown_in_reason(raw_name).into()
                 }),
             });
         })?,

@@ -4,8 +4,8 @@
 //! Beside them stand 8 bytes of index for each name, and 8 for each offset where the records do not
 //! stand in the order of the files.
 //!
-//! What a lookup finds and what a verdict asks about an entry's neighbours stand in this one file, long
-//! as it is: both rely on which records the tables leave out, see `enough_of_name`. The tables
+//! What a lookup finds and what a verdict asks about an entry's neighbours stand in this one file,
+//! long as it is: both rely on which records the tables leave out, see `enough_of_name`. The tables
 //! themselves are in `index`, and a search without them in `scan`.
 
 mod hash;

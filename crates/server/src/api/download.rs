@@ -14,6 +14,7 @@ use crate::catalog::{ArchiveState, Job};
 use crate::credential::{Access, Caller, artifacts_access, read_access};
 use crate::reply::{EntryRefusal, Failure};
 use crate::route::{EntryPath, Selection};
+use crate::shown::shown_in_reason;
 
 /// Whether an answer was addressed by something that never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +139,7 @@ pub(super) fn select_failure(error: &SelectFailure) -> Failure {
                 Failure::ParameterInvalid { name: "path" }
             }
             SubsetError::Refused { raw_name, refusal } => {
-                let text = format!("{}: {refusal}", String::from_utf8_lossy(raw_name));
+                let text = format!("{}: {refusal}", shown_in_reason(raw_name));
                 Failure::UnprocessableEntry(EntryRefusal::new(refusal, text))
             }
             SubsetError::Archive(error) => broken(error),

@@ -1,4 +1,5 @@
 use super::{PipelineId, Visibility};
+use crate::shown::shown_path;
 use crate::store::Operation;
 use rustix::io::Errno;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ const SQLITE_FULL: i32 = 13;
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// The catalog's file cannot be made or opened.
-    #[error("cannot {operation} {}: {errno}", path.display())]
+    #[error("cannot {operation} {}: {errno}", shown_path(path))]
     Io {
         /// What was being done.
         operation: Operation,

@@ -10,6 +10,7 @@ use entryway_http::RangeSpec;
 
 use super::archive::ArchiveArgument;
 use super::error::CliError;
+use crate::shown::quoted;
 
 /// Write one entry of an archive to standard output
 ///
@@ -65,7 +66,7 @@ fn spelled(range: &RangeSpec) -> String {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     let path = arguments.archive.path();
-    let name = || arguments.entry.to_string_lossy().into_owned();
+    let name = || quoted(arguments.entry.as_encoded_bytes());
     let refused = |refusal| CliError::Entry { path: path.to_owned(), name: name(), refusal };
     let failed = |error| match error {
         Error::Entry(refusal) => refused(refusal),

@@ -22,20 +22,20 @@ const NO_SUCH_ENTRY: u8 = 3;
 const NOT_AN_ARCHIVE: u8 = 4;
 const CANNOT_SERVE: u8 = 5;
 
-/// Why a command failed. Names are as they were given: `Debug` escapes what a terminal would obey.
+/// Why a command failed. Names of entries are as [`quoted`](crate::shown::quoted) gives them.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
     #[error("cannot open {}: {error}", shown_path(path))]
     Open { path: PathBuf, error: io::Error },
     #[error("{}: {}", shown_path(path), error.labelled())]
     Archive { path: PathBuf, error: Unfit },
-    #[error("{}: no entry named {name:?}", shown_path(path))]
+    #[error("{}: no entry named {name}", shown_path(path))]
     NoSuchEntry { path: PathBuf, name: String },
-    #[error("{}: {name:?} is a directory", shown_path(path))]
+    #[error("{}: {name} is a directory", shown_path(path))]
     IsDirectory { path: PathBuf, name: String },
-    #[error("{}: cannot serve {name:?}: {} ({refusal})", shown_path(path), refusal.rule.label())]
+    #[error("{}: cannot serve {name}: {} ({refusal})", shown_path(path), refusal.rule.label())]
     Entry { path: PathBuf, name: String, refusal: Refusal },
-    #[error("{}: {name:?} has {len} bytes: the range {range} lies outside", shown_path(path))]
+    #[error("{}: {name} has {len} bytes: the range {range} lies outside", shown_path(path))]
     Range { path: PathBuf, name: String, len: u64, range: String },
     #[error("{0}")]
     Usage(String),

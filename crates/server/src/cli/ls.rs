@@ -1,5 +1,6 @@
 //! `entryway ls`: the entries of an archive.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -29,18 +30,18 @@ pub(super) struct Arguments {
     archive: ArchiveArgument,
     /// Only entries whose names start with this
     #[arg(value_name = "PREFIX", default_value = "")]
-    prefix: String,
+    prefix: OsString,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
     let archive = arguments.archive.open()?;
     let mut out = Output::new();
+    let prefix = arguments.prefix.as_encoded_bytes();
     let mut code = ExitCode::SUCCESS;
     let mut advice = Advice::default();
     for entry in archive.directory().entries() {
         let found = archive.describe(&entry);
-        let prefix = arguments.prefix.as_bytes();
-        if !found.raw_name.starts_with(prefix) && !found.display_name.starts_with(&arguments.prefix)
+        if !found.raw_name.starts_with(prefix) && !found.display_name.as_bytes().starts_with(prefix)
         {
             continue;
         }

@@ -12,7 +12,7 @@ use super::archive::ArchiveArgument;
 use super::error::{CliError, REFUSED};
 use super::output::{Output, print_json};
 use super::profile::ProfileArgument;
-use crate::shown::{shown, shown_raw};
+use crate::shown::shown_raw;
 
 /// Check an archive as it is checked when it is stored
 ///
@@ -216,8 +216,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
                     verdicts.push(EntryVerdict::new(name, refusal));
                 } else if let (Some(refusal), Ok(())) = (bad, &written) {
                     advice.note(refusal.rule);
-                    let name = shown(&archive.describe(entry).display_name);
-                    written = out.line(&line(&name, refusal));
+                    written = out.line(&line(&shown_raw(name), refusal));
                 }
             },
         )

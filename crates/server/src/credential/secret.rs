@@ -8,6 +8,7 @@ const PREFIX: &str = "ewt_";
 
 /// Random characters after the prefix: 40 of 62 possible ones are 238 bits.
 const RANDOM_LEN: usize = 40;
+const TOKEN_LEN: usize = PREFIX.len() + RANDOM_LEN;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -31,17 +32,13 @@ impl TokenSecret {
     /// # Errors
     /// [`NoRandomness`].
     pub fn generate() -> Result<Self, NoRandomness> {
-        let mut text = String::with_capacity(PREFIX.len() + RANDOM_LEN);
-        text.push_str(PREFIX);
+        let mut text = PREFIX.to_owned();
         let mut random = [0; 64];
-        while text.len() < PREFIX.len() + RANDOM_LEN {
+        while text.len() < TOKEN_LEN {
             getrandom::fill(&mut random).map_err(NoRandomness)?;
-            let missing = PREFIX.len() + RANDOM_LEN - text.len();
-            let fair = random.iter().filter(|&&byte| byte < FAIR_BYTES);
-            text.extend(
-                fair.take(missing).map(|&byte| char::from(ALPHABET[usize::from(byte) % 62])),
-            );
+            text.extend(characters(&random));
         }
+        text.truncate(TOKEN_LEN);
         Ok(Self(text))
     }
 
@@ -54,6 +51,12 @@ impl TokenSecret {
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::of(self.0.as_bytes())
     }
+}
+
+/// Characters out of random bytes, each as likely as any other.
+fn characters(random: &[u8]) -> impl Iterator<Item = char> {
+    let fair = random.iter().filter(|&&byte| byte < FAIR_BYTES);
+    fair.map(|&byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]))
 }
 
 impl fmt::Debug for TokenSecret {
@@ -110,11 +113,21 @@ mod tests {
             assert_eq!(random.len(), 40);
             assert!(random.bytes().all(|byte| byte.is_ascii_alphanumeric()));
             seen.extend(random.bytes());
-            assert!(!format!("{token:?}{:?}", token.digest()).contains(random));
+            let shown = format!("{token:?} {:?}", token.digest());
+            assert_eq!(shown, "TokenSecret(..) TokenDigest(..)");
         }
         // 8,000 draws miss one of 62 characters with a probability under 10^-54.
         assert_eq!(seen.len(), 62);
         assert_ne!(tokens[0], tokens[1]);
+    }
+
+    #[test]
+    fn of_all_bytes_each_character_comes_from_as_many() {
+        let all: Vec<u8> = (0..=u8::MAX).collect();
+        let mut counts = std::collections::HashMap::new();
+        characters(&all).for_each(|character| *counts.entry(character).or_insert(0) += 1);
+        assert_eq!(counts.len(), 62);
+        assert!(counts.values().all(|&count| count == 4), "{counts:?}");
     }
 
     #[test]

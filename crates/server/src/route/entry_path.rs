@@ -300,11 +300,9 @@ mod tests {
             ("tilde, next to DEL", "%7e", "~"),
         ];
         for (name, undecoded, want) in rows {
-            assert_eq!(
-                EntryPath::parse(undecoded).as_ref().map(EntryPath::as_str),
-                Ok(want),
-                "{name}"
-            );
+            let path = EntryPath::parse(undecoded);
+            assert_eq!(path.as_ref().map(EntryPath::as_str), Ok(want), "{name}");
+            assert_eq!(path.as_ref().map(EntryPath::as_bytes), Ok(want.as_bytes()), "{name}");
         }
     }
 

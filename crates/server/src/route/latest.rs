@@ -178,7 +178,8 @@ impl LatestFile {
         }
         splits.reverse();
         let whole = match segments {
-            [before @ .., last @ ("download" | "tree")] if before.len() > first_raw => {
+            // `last` stands behind the first `raw`: that nothing follows it was refused above.
+            [before @ .., last @ ("download" | "tree")] => {
                 let ref_name = parse_ref_name(before)?;
                 let of = match *last {
                     "download" => WholeOf::Archive(Selection::from_query(query)?),

@@ -239,6 +239,23 @@ mod tests {
     }
 
     #[test]
+    fn a_query_has_a_token_where_either_parameter_presents_one() {
+        let rows = [
+            (None, false),
+            (Some("job=build&token=x"), false),
+            (Some("private_token=x"), true),
+            (Some("job_token=x"), true),
+            (Some("private_token=x&job_token=x"), true),
+            // A credential that is there is the credential, and an empty one is unknown.
+            (Some("private_token="), true),
+            (Some("job_token"), true),
+        ];
+        for (undecoded, want) in rows {
+            assert_eq!(Query::parse(undecoded).unwrap().has_token(), want, "{undecoded:?}");
+        }
+    }
+
+    #[test]
     fn the_job_is_required_and_decoded_once() {
         let rows = [
             ("plain", Some("job=build"), Ok("build")),

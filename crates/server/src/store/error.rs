@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use crate::shown::shown_path;
+
 /// What the store was doing when the system refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -68,7 +70,7 @@ impl fmt::Display for Operation {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The system refused an operation of the store's own.
-    #[error("cannot {operation} {}: {errno}", path.display())]
+    #[error("cannot {operation} {}: {errno}", shown_path(path))]
     Io {
         /// What was being done.
         operation: Operation,
@@ -95,7 +97,7 @@ pub enum StoreError {
         received_len: u64,
     },
     /// A file in the store has the digest's name and cannot have its content.
-    #[error("{} has {found_len} bytes and should have {expected_len}", path.display())]
+    #[error("{} has {found_len} bytes and should have {expected_len}", shown_path(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -105,7 +107,7 @@ pub enum StoreError {
         found_len: u64,
     },
     /// Another server has the folder.
-    #[error("{} is held by another server{}", path.display(), Holder(*holder))]
+    #[error("{} is held by another server{}", shown_path(path), Holder(*holder))]
     Locked {
         /// The lock file.
         path: PathBuf,

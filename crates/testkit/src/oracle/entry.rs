@@ -211,7 +211,7 @@ fn is_directory(name: &[u8]) -> bool {
 }
 
 /// The ids and data of an extra field area.
-pub(super) fn extra_fields(extra: &[u8]) -> Result<Vec<(u16, &[u8])>, OracleRefusal> {
+fn extra_fields(extra: &[u8]) -> Result<Vec<(u16, &[u8])>, OracleRefusal> {
     match whole_extra_fields(extra) {
         (_, true) => refuse(9, "an extra field overruns"),
         (fields, false) => Ok(fields),
@@ -219,7 +219,7 @@ pub(super) fn extra_fields(extra: &[u8]) -> Result<Vec<(u16, &[u8])>, OracleRefu
 }
 
 /// The fields that are there whole, and whether one behind them is not.
-fn whole_extra_fields(mut extra: &[u8]) -> (Vec<(u16, &[u8])>, bool) {
+pub(super) fn whole_extra_fields(mut extra: &[u8]) -> (Vec<(u16, &[u8])>, bool) {
     let mut fields = Vec::new();
     while let (Some(id), Some(size)) = (u16_at(extra, 0), u16_at(extra, 2)) {
         let Some(data) = slice(extra, 4, size.into()) else {
@@ -267,7 +267,7 @@ fn resolve_central(header: &CentralHeader<'_>) -> Result<([u64; 3], u32), Oracle
     resolve_by_whole_fields(header)
 }
 
-/// What readers make of a header that do not mind an extra field that overruns. Its own entry is
+/// What a header says to readers that do not mind an extra field that overruns. Its own entry is
 /// refused; to the others it is what they take it for.
 fn resolve_by_whole_fields(header: &CentralHeader<'_>) -> Result<([u64; 3], u32), OracleRefusal> {
     let raw = [header.uncompressed_size, header.compressed_size, header.local_header_offset];

@@ -1,7 +1,7 @@
 //! The entry lookup: raw name, then without "./", then display name.
 
 use super::central::{CentralHeader, read_directory};
-use super::entry::extra_fields;
+use super::entry::whole_extra_fields;
 use super::{Duplicates, OracleEntry, OracleRefusal, read_by, u32_at};
 
 /// What a lookup comes to.
@@ -62,7 +62,7 @@ pub fn find_by(bytes: &[u8], name: &[u8], duplicates: Duplicates) -> Result<Foun
 /// else as CP437. Bit 11 changes nothing: a name that it calls UTF-8 and that is not is shown as
 /// CP437, and refused.
 pub fn display_name(raw_name: &[u8], extra: &[u8]) -> String {
-    for (id, data) in extra_fields(extra).unwrap_or_default() {
+    for (id, data) in whole_extra_fields(extra).0 {
         let belongs =
             data.first() == Some(&1) && u32_at(data, 1) == Some(crc32fast::hash(raw_name));
         if id == 0x7075

@@ -25,7 +25,7 @@ use super::profile::ProfileArgument;
 use super::verify::EntryVerdict;
 use crate::announcement::ingest::PIPELINE_STATUSES;
 use crate::catalog::{PipelineStatus, ProjectPath, Visibility};
-use crate::shown::{shown_path, shown_raw};
+use crate::shown::{quoted, shown_path};
 use crate::store::Sha256Digest;
 use crate::upload::{BadPhrase, ExpireIn};
 use crate::verification::Verified;
@@ -189,7 +189,7 @@ fn report(handed: &Handed, arguments: &Arguments) -> Result<(), CliError> {
     let mut advice = Advice::default();
     for (name, refusal) in handed.verified.refused() {
         let label = refusal.rule.label();
-        complain(&format_args!("refused \"{}\": {label} ({refusal})", shown_raw(name)));
+        complain(&format_args!("refused {}: {label} ({refusal})", quoted(name)));
         refused.push(EntryVerdict::new(name, Some(refusal)));
         advice.note(refusal.rule);
     }
