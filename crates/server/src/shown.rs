@@ -37,14 +37,14 @@ pub(crate) fn shown_raw(name: &[u8]) -> String {
 
 /// A raw name between quotes, in which nothing ends it before its end.
 pub(crate) fn quoted(name: &[u8]) -> String {
-    let mut text = String::with_capacity(name.len() + 2);
-    text.push('"');
-    for chunk in name.utf8_chunks() {
-        text += &shown(&chunk.valid().replace('\\', r"\\").replace('"', "\\\""));
-        text += &shown_raw(chunk.invalid());
+    let mut escaped = Vec::with_capacity(name.len());
+    for &byte in name {
+        if matches!(byte, b'"' | b'\\') {
+            escaped.push(b'\\');
+        }
+        escaped.push(byte);
     }
-    text.push('"');
-    text
+    format!("\"{}\"", shown_raw(&escaped))
 }
 
 /// A raw name as it stands before the reason for a refusal, which a long one shall not hide.
@@ -81,7 +81,7 @@ mod tests {
         ];
         for (name, expected) in table {
             assert_eq!(shown(name), expected);
-            // Error texts rely on `Debug` for the same.
+            // `token list` relies on `Debug` for the same.
             let quoted = format!("{name:?}");
             assert_eq!(shown(&quoted), quoted);
         }

@@ -57,10 +57,7 @@ impl From<Error> for Unfit {
 
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.entry {
-            Some(name) => write!(f, "{name}: {}", self.error),
-            None => self.error.fmt(f),
-        }
+        f.write_str(&self.behind_name(self.error.to_string()))
     }
 }
 
@@ -68,16 +65,25 @@ impl Unfit {
     /// The same with the rule's label, for whoever is not told it apart from the words.
     #[must_use]
     pub fn labelled(&self) -> String {
-        let entry = self.entry.as_ref().map_or(String::new(), |name| format!("{name}: "));
-        match &self.error {
-            Error::Archive(refusal) | Error::Entry(refusal) => {
-                format!("{entry}{} ({refusal})", refusal.rule.label())
-            }
+        self.behind_name(match &self.error {
+            Error::Archive(refusal) | Error::Entry(refusal) => labelled(refusal),
             error @ (Error::Read { .. } | Error::ShortRead { .. } | Error::Changed) => {
-                format!("{entry}{error}")
+                error.to_string()
             }
+        })
+    }
+
+    fn behind_name(&self, reason: String) -> String {
+        match &self.entry {
+            Some(name) => format!("{name}: {reason}"),
+            None => reason,
         }
     }
+}
+
+/// A refusal with its rule's label in front of its words.
+pub(crate) fn labelled(refusal: &Refusal) -> String {
+    format!("{} ({refusal})", refusal.rule.label())
 }
 
 /// Holds an archive that was opened to what a profile asks beyond that; nothing of it is decoded.

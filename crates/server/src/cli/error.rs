@@ -12,7 +12,7 @@ use crate::credential::NoRandomness;
 use crate::ingest::IngestError;
 use crate::shown::shown_path;
 use crate::store::{RecoverError, StoreError};
-use crate::verification::Unfit;
+use crate::verification::{Unfit, labelled};
 
 /// Something was refused or is bad.
 pub(super) const REFUSED: u8 = 1;
@@ -33,7 +33,7 @@ pub(super) enum CliError {
     NoSuchEntry { path: PathBuf, name: String },
     #[error("{}: {name} is a directory", shown_path(path))]
     IsDirectory { path: PathBuf, name: String },
-    #[error("{}: cannot serve {name}: {} ({refusal})", shown_path(path), refusal.rule.label())]
+    #[error("{}: cannot serve {name}: {}", shown_path(path), labelled(refusal))]
     Entry { path: PathBuf, name: String, refusal: Refusal },
     #[error("{}: {name} has {len} bytes: the range {range} lies outside", shown_path(path))]
     Range { path: PathBuf, name: String, len: u64, range: String },

@@ -1,6 +1,5 @@
 //! `entryway projects`: what each project has in the store.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::error::CliError;
-use super::output::print_json;
+use super::output::{Output, print_json};
 use super::serve::open_catalog;
 use crate::catalog::ProjectStorage;
 use crate::store::Store;
@@ -68,15 +67,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CliError> {
         print_json(&projects.iter().map(Row::new).collect::<Vec<_>>())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{:>8} {:>8} {:>15}  {:<9} PROJECT", "ID", "FILES", "BYTES", "VISIBLE")
-        .map_err(CliError::Output)?;
+    let mut out = Output::new();
+    out.line(&format!("{:>8} {:>8} {:>15}  {:<9} PROJECT", "ID", "FILES", "BYTES", "VISIBLE"))?;
     for project in &projects {
         let files = project.archives + project.reports;
         let len = project.archives_len + project.reports_len;
         let (id, visibility, path) = (project.id, project.visibility, &project.path);
-        writeln!(out, "{id:>8} {files:>8} {len:>15}  {visibility:<9} {path}")
-            .map_err(CliError::Output)?;
+        out.line(&format!("{id:>8} {files:>8} {len:>15}  {visibility:<9} {path}"))?;
     }
+    out.end()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,5 @@
 //! `entryway token`: credentials.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use serde::Serialize;
 
 use super::complain;
 use super::error::{CliError, REFUSED};
-use super::output::{print_json, print_line};
+use super::output::{Output, print_json, print_line};
 use super::serve::open_catalog;
 use crate::catalog::{NewToken, ProjectPrefix, Token, TokenId, UtcMillis};
 use crate::credential::{Role, Scope, TokenSecret};
@@ -164,10 +163,8 @@ fn list(arguments: &ListArguments) -> Result<ExitCode, CliError> {
         print_json(&rows)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut out = std::io::stdout().lock();
-    let mut line =
-        |text: std::fmt::Arguments<'_>| writeln!(out, "{text}").map_err(CliError::Output);
-    line(format_args!(
+    let mut out = Output::new();
+    out.line(&format!(
         "{:>6}  {:<8} {:<11} {:<20} NAME, PROJECT",
         "ID", "STATE", "ROLE", "SCOPES"
     ))?;
@@ -175,8 +172,9 @@ fn list(arguments: &ListArguments) -> Result<ExitCode, CliError> {
         let Row { id, name, project, role, state, .. } = row;
         let scopes = row.scopes.join(",");
         // Whoever named a token may have written what a terminal would obey.
-        line(format_args!("{id:>6}  {state:<8} {role:<11} {scopes:<20} {name:?}, {project}"))?;
+        out.line(&format!("{id:>6}  {state:<8} {role:<11} {scopes:<20} {name:?}, {project}"))?;
     }
+    out.end()?;
     Ok(ExitCode::SUCCESS)
 }
 

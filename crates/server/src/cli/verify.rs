@@ -13,6 +13,7 @@ use super::error::{CliError, REFUSED};
 use super::output::{Output, print_json};
 use super::profile::ProfileArgument;
 use crate::shown::shown_raw;
+use crate::verification::labelled;
 
 /// Check an archive as it is checked when it is stored
 ///
@@ -42,10 +43,8 @@ pub(super) struct Arguments {
 struct ArchiveVerdict {
     /// Whether a server of the profile takes it in.
     archive: &'static str,
-    rule: Option<&'static str>,
-    offset: Option<u64>,
-    message: Option<String>,
-    advice: Option<&'static str>,
+    #[serde(flatten)]
+    reason: Reason,
     /// With the profile strict: each of its rules that the archive or an entry of it breaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     broken: Option<Vec<BrokenRule>>,
@@ -58,25 +57,40 @@ impl ArchiveVerdict {
         let first = broken.first().map(|broken| &broken.refusal);
         Self {
             archive: if first.is_some() { "refused" } else { "accepted" },
-            rule: first.map(|refusal| refusal.rule.label()),
-            offset: first.map(|refusal| refusal.offset),
-            message: first.map(Refusal::to_string),
-            advice: first.map(|refusal| refusal.rule.advice()),
+            reason: Reason::new(first),
             broken: (profile == Profile::Strict).then(|| broken.iter().map(Broken::told).collect()),
             entries,
         }
     }
 }
 
+/// Why something is refused: nothing is said of what is not.
+#[derive(Serialize)]
+struct Reason {
+    rule: Option<&'static str>,
+    offset: Option<u64>,
+    message: Option<String>,
+    advice: Option<&'static str>,
+}
+
+impl Reason {
+    fn new(refusal: Option<&Refusal>) -> Self {
+        Self {
+            rule: refusal.map(|refusal| refusal.rule.label()),
+            offset: refusal.map(|refusal| refusal.offset),
+            message: refusal.map(Refusal::to_string),
+            advice: refusal.map(|refusal| refusal.rule.advice()),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct BrokenRule {
-    rule: &'static str,
-    offset: u64,
+    #[serde(flatten)]
+    reason: Reason,
     /// The entry that breaks it, by the name that it has among the entries.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     entry: Option<BrokenEntry>,
-    message: String,
-    advice: &'static str,
 }
 
 #[derive(Serialize)]
@@ -116,13 +130,11 @@ impl Broken {
     }
 
     fn told(&self) -> BrokenRule {
-        let (rule, offset) = (self.refusal.rule, self.refusal.offset);
         let entry = self.entry.as_ref().map(|(_, raw_name)| {
             let (entry, entry_hex) = in_json(raw_name);
             BrokenEntry { entry, entry_hex }
         });
-        let message = self.refusal.to_string();
-        BrokenRule { rule: rule.label(), offset, entry, message, advice: rule.advice() }
+        BrokenRule { reason: Reason::new(Some(&self.refusal)), entry }
     }
 
     /// A line of text.
@@ -133,7 +145,7 @@ impl Broken {
 }
 
 fn line(what: &str, refusal: &Refusal) -> String {
-    format!("refused  {what}: {} ({refusal})", refusal.rule.label())
+    format!("refused  {what}: {}", labelled(refusal))
 }
 
 /// The verdict on an entry.
@@ -143,10 +155,8 @@ pub(super) struct EntryVerdict {
     #[serde(skip_serializing_if = "Option::is_none")]
     name_hex: Option<String>,
     verdict: &'static str,
-    rule: Option<&'static str>,
-    offset: Option<u64>,
-    message: Option<String>,
-    advice: Option<&'static str>,
+    #[serde(flatten)]
+    reason: Reason,
 }
 
 /// A raw name as text; where it is not UTF-8, its bytes too.
@@ -163,10 +173,7 @@ impl EntryVerdict {
             name,
             name_hex,
             verdict: if refusal.is_some() { "refused" } else { "served" },
-            rule: refusal.map(|refusal| refusal.rule.label()),
-            offset: refusal.map(|refusal| refusal.offset),
-            message: refusal.map(Refusal::to_string),
-            advice: refusal.map(|refusal| refusal.rule.advice()),
+            reason: Reason::new(refusal),
         }
     }
 }

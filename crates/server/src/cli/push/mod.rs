@@ -28,7 +28,7 @@ use crate::catalog::{PipelineStatus, ProjectPath, Visibility};
 use crate::shown::{quoted, shown_path};
 use crate::store::Sha256Digest;
 use crate::upload::{BadPhrase, ExpireIn};
-use crate::verification::Verified;
+use crate::verification::{Verified, labelled};
 
 /// Store an archive and make it the latest of a project, a ref and a job
 ///
@@ -188,8 +188,7 @@ fn report(handed: &Handed, arguments: &Arguments) -> Result<(), CliError> {
     let mut refused = Vec::new();
     let mut advice = Advice::default();
     for (name, refusal) in handed.verified.refused() {
-        let label = refusal.rule.label();
-        complain(&format_args!("refused {}: {label} ({refusal})", quoted(name)));
+        complain(&format_args!("refused {}: {}", quoted(name), labelled(refusal)));
         refused.push(EntryVerdict::new(name, Some(refusal)));
         advice.note(refusal.rule);
     }
